@@ -1,0 +1,57 @@
+/* limits.h - every maximum of the program, with its reason.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Reaching one is an ordinary TJ_E_LIMIT whose message names the limit; each
+ * has a test.  What a user may change is an option elsewhere with its default
+ * here.
+ */
+#ifndef TJ_BASE_LIMITS_H
+#define TJ_BASE_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* -- reading ------------------------------------------------------------ */
+/* An import file or request body after decompression.  A day of a busy agent
+ * is 100 MB; files larger than memory are the business of `split`. */
+#define TJ_IMPORT_BYTES_MAX ((size_t)2 << 30)
+/* JSON nesting.  Real traces reach 40; Python's own reader stops at 1,000. */
+#define TJ_JSON_DEPTH_MAX 512
+/* AnyValue nesting in OTLP protobuf; upstream decoders stop at 100. */
+#define TJ_PB_DEPTH_MAX 100
+/* YAML nesting in a judge file: front matter is three levels deep. */
+#define TJ_YAML_DEPTH_MAX 32
+#define TJ_JUDGE_FILE_BYTES_MAX ((size_t)1 << 20)
+
+/* -- traces ------------------------------------------------------------- */
+#define TJ_SPANS_PER_TRACE_MAX ((size_t)1000000)
+#define TJ_FIELDS_PER_SPAN_MAX ((size_t)10000)
+/* A span, trace or field name; longer ones are clipped and marked. */
+#define TJ_NAME_BYTES_MAX ((size_t)1024)
+/* MLflow's own length of request_preview and response_preview. */
+#define TJ_PREVIEW_BYTES_MAX ((size_t)1000)
+
+/* -- tools -------------------------------------------------------------- */
+/* What one tool call may return: about 8,000 tokens. */
+#define TJ_TOOL_RESULT_BYTES_MAX ((size_t)32768)
+#define TJ_TOOL_ARGS_BYTES_MAX ((size_t)65536)
+#define TJ_REGEX_PATTERN_BYTES_MAX ((size_t)4096)
+/* RE2's compiled program and DFA cache. */
+#define TJ_REGEX_MEMORY_BYTES_MAX ((size_t)8 << 20)
+
+/* -- models ------------------------------------------------------------- */
+#define TJ_MODEL_REPLY_BYTES_MAX ((size_t)16 << 20)
+#define TJ_MODEL_REQUEST_BYTES_MAX ((size_t)64 << 20)
+#define TJ_TOOL_CALLS_PER_TURN_MAX ((size_t)64)
+
+/* -- one judgment: the defaults of a judge's `limits:` ------------------- */
+#define TJ_JUDGE_ROUNDS 30
+#define TJ_JUDGE_INPUT_TOKENS ((uint64_t)400000)
+#define TJ_JUDGE_TOOL_BYTES ((uint64_t)400000)
+#define TJ_JUDGE_SECONDS 300
+/* Part of the prompt that describes the trace before any tool is called. */
+#define TJ_OVERVIEW_BYTES_MAX ((size_t)6144)
+#define TJ_EVIDENCE_MAX ((size_t)64)
+#define TJ_QUOTE_BYTES_MAX ((size_t)4096)
+
+#endif

@@ -1,0 +1,54 @@
+/* regex.h - searching with patterns that a model or a user wrote.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The door to RE2 (regex_re2.cc): linear time for every pattern.  The syntax
+ * is RE2's, with Python's meaning where that costs nothing: (?P<n>..), \Z,
+ * case folding by flag.  Look-around and back-references do not exist; the
+ * refusal names the construct.
+ * Threads: a compiled pattern is immutable; any thread may search with it.
+ */
+#ifndef TJ_TEXT_REGEX_H
+#define TJ_TEXT_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tj_regex;
+
+enum tj_regex_flags {
+    TJ_REGEX_FOLD_CASE = 1 << 0,
+    TJ_REGEX_LITERAL = 1 << 1,   /* the pattern is plain text */
+    TJ_REGEX_DOT_ALL = 1 << 2,   /* . matches \n */
+    TJ_REGEX_MULTILINE = 1 << 3, /* ^ and $ at lines */
+};
+
+struct tj_match {
+    size_t offset;
+    size_t len;
+};
+
+/* NULL and TJ_E_INPUT "<what> at offset N: <part>" for a pattern that cannot
+ * be compiled; TJ_E_LIMIT when it is too long or its program too large. */
+struct tj_regex *tj_regex_new(tj_str pattern, unsigned flags,
+                              struct tj_err *err) TJ_MUST_USE;
+void tj_regex_free(struct tj_regex *re);
+
+/* The first (leftmost) match at or after `from`; an empty match counts.  The
+ * text before `from` is seen by \b and ^. */
+bool tj_regex_find(const struct tj_regex *re, tj_str text, size_t from,
+                   struct tj_match *out);
+bool tj_regex_test(const struct tj_regex *re, tj_str text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
