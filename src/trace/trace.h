@@ -107,6 +107,14 @@ struct tj_tree {
 void tj_tree_build(struct tj_span *spans, size_t count, struct tj_arena *a,
                    struct tj_tree *out);
 
+/* What the spans say about their trace, into info: span_count, error_count,
+ * text_bytes and usage always; name, session, user, request_time, duration,
+ * state and previews where info says nothing.  Previews are made from the
+ * input and output texts of the first root, when they are there. */
+void tj_trace_info_derive(struct tj_trace_info *info,
+                          const struct tj_span *spans,
+                          const struct tj_tree *tree, struct tj_arena *a);
+
 struct tj_store;
 
 /* An open trace: skeleton at hand, contents by range through its store. */
