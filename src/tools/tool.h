@@ -4,8 +4,9 @@
  * A tool turns a store into bounded text and knows nothing of models, so the
  * judge, the command line, the UI and MCP share this table.
  *  1. Read-only.  Nothing in a trace can name a tool, a URL or a file.
- *  2. The result is at most env->result_bytes_max bytes of valid UTF-8; it
- *     says "N of M" and carries a next_page_token when there is more.
+ *  2. The result is at most env->result_bytes_max bytes (and never less room
+ *     than TJ_TOOL_RESULT_BYTES_MIN) of valid UTF-8; it says "N of M" and
+ *     carries a next_page_token when there is more.
  *  3. If the asker asked wrongly (unknown tool or span, bad argument, bad
  *     pattern), the answer is text that says so and how to ask, and
  *     tj_tool_run is true with reply->refused set; if *we* failed (the store
@@ -22,18 +23,21 @@
 #include "text/json.h"
 #include "tools/coverage.h"
 
+/* Below this no tool could say anything useful. */
+#define TJ_TOOL_RESULT_BYTES_MIN ((size_t)8192)
+
 struct tj_tool_env {
     struct tj_store *store;
-    struct tj_trace *trace;         /* the subject */
-    struct tj_coverage *coverage;   /* NULL: not kept */
-    struct tj_arena *step;          /* for the call; the result lives here */
-    size_t result_bytes_max;        /* 0: TJ_TOOL_RESULT_BYTES_MAX */
-    bool show_labels;               /* assessments are hidden unless set */
-    void *cache;                    /* the tools' own, in trace->arena */
+    struct tj_trace *trace;       /* the subject */
+    struct tj_coverage *coverage; /* NULL: not kept */
+    struct tj_arena *step;        /* for the call; the result lives here */
+    size_t result_bytes_max;      /* 0: TJ_TOOL_RESULT_BYTES_MAX */
+    bool show_labels;             /* assessments are hidden unless set */
+    void *cache;                  /* the tools' own, in trace->arena */
 };
 
 struct tj_call {
-    tj_str id;   /* the model's call id; empty elsewhere */
+    tj_str id; /* the model's call id; empty elsewhere */
     tj_str name;
     tj_str args; /* a JSON object; empty is {} */
 };
