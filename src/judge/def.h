@@ -47,19 +47,19 @@ struct tj_judge_def {
     tj_str value_type;   /* for people: "bool", "'good' | 'bad'", ... */
     tj_str *pass;        /* JSON texts of the values that pass */
     size_t pass_count;
-    bool has_pass;       /* false: the verdict's `passed` is null */
+    bool has_pass; /* false: the verdict's `passed` is null */
     enum tj_evidence_rule evidence;
     struct tj_judge_limits limits;
-    tj_str params;  /* model parameters, JSON object */
-    tj_str rules;   /* builtin:/rules, JSON object */
+    tj_str params; /* model parameters, JSON object */
+    tj_str rules;  /* builtin:/rules, JSON object */
     bool show_labels;
-    tj_str digest;  /* SHA-256 hex of the source: the version's identity */
+    tj_str digest;    /* SHA-256 hex of the source: the version's identity */
     uint32_t version; /* in the store; 0: from a file */
 };
 
 /* file is for messages ("judges/x.md: line 3: ..."). */
 bool tj_judge_def_parse(tj_str source, const char *file, struct tj_arena *a,
-                        struct tj_judge_def *out,
-                        struct tj_err *err) TJ_MUST_USE;
+                        struct tj_judge_def *out, struct tj_err *err)
+    TJ_MUST_USE;
 
 #endif

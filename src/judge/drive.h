@@ -27,8 +27,8 @@ struct tj_drive_options {
 
 bool tj_drive_open(struct tj_loop *loop, struct tj_store *store,
                    const struct tj_drive_options *options, tj_verdict_fn done,
-                   void *ctx, struct tj_drive **out,
-                   struct tj_err *err) TJ_MUST_USE;
+                   void *ctx, struct tj_drive **out, struct tj_err *err)
+    TJ_MUST_USE;
 /* Queues one judgment; def and model are borrowed until it is done.  The trace
  * is opened when its turn comes. */
 void tj_drive_add(struct tj_drive *d, const struct tj_judge_def *def,
