@@ -30,13 +30,14 @@ typedef struct tj_str {
 
 static inline tj_str tj_str_make(const char *ptr, size_t len)
 {
-    return (tj_str){ptr, len};
+    tj_str s = {ptr, len}; /* no compound literal: C++ reads this header */
+    return s;
 }
 
 /* text may be NULL: the empty slice. */
 static inline tj_str tj_str_c(const char *text)
 {
-    return (tj_str){text, text ? strlen(text) : 0};
+    return tj_str_make(text, text ? strlen(text) : 0);
 }
 
 static inline bool tj_str_eq(tj_str a, tj_str b)
