@@ -22,6 +22,8 @@
 /* YAML nesting in a judge file: front matter is three levels deep. */
 #define TJ_YAML_DEPTH_MAX 32
 #define TJ_JUDGE_FILE_BYTES_MAX ((size_t)1 << 20)
+/* One compressed block of the store: as much as one import can hold. */
+#define TJ_ZSTD_BYTES_MAX TJ_IMPORT_BYTES_MAX
 
 /* -- traces ------------------------------------------------------------- */
 #define TJ_SPANS_PER_TRACE_MAX ((size_t)1000000)
@@ -36,6 +38,8 @@
 #define TJ_TOOL_RESULT_BYTES_MAX ((size_t)32768)
 #define TJ_TOOL_ARGS_BYTES_MAX ((size_t)65536)
 #define TJ_REGEX_PATTERN_BYTES_MAX ((size_t)4096)
+/* RE2's own maximum for x{n}. */
+#define TJ_REGEX_REPEAT_MAX 1000
 /* RE2's compiled program and DFA cache. */
 #define TJ_REGEX_MEMORY_BYTES_MAX ((size_t)8 << 20)
 

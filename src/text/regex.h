@@ -2,9 +2,17 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The door to RE2 (regex_re2.cc): linear time for every pattern.  The syntax
- * is RE2's, with Python's meaning where that costs nothing: (?P<n>..), \Z,
- * case folding by flag.  Look-around and back-references do not exist; the
- * refusal names the construct.
+ * is RE2's, and Python's and PCRE's spellings where they mean the same
+ * (regex_pattern.h has the list).  Look-around, back-references, atomic groups
+ * and possessive repeats do not exist; the refusal names the construct.
+ *  1. $ is the very end of the text (of a line with MULTILINE), as \z and \Z
+ *     are.  Python's $ also matches before a last line break; that needs
+ *     look-ahead, so here such a text wants \n?$.
+ *  2. \d \w \s \b are about ASCII, as in every linear engine; \pL, \pN and
+ *     the other Unicode classes are there.  Case folding is Unicode's.
+ *  3. Text and patterns are UTF-8 and a match begins and ends between
+ *     characters.  Texts here are valid because fields are (span.h, 1); bytes
+ *     of an invalid text match nothing, not even a dot.
  * Threads: a compiled pattern is immutable; any thread may search with it.
  */
 #ifndef TJ_TEXT_REGEX_H
