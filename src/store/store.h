@@ -60,6 +60,11 @@ static inline bool tj_trace_is_open(const struct tj_trace *trace)
     return trace->store != NULL;
 }
 
+/* What tj_store_open_trace says in out->info, without opening. */
+bool tj_store_find_info(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
+                        struct tj_trace_info *out, bool *found,
+                        struct tj_err *err) TJ_MUST_USE;
+
 /* Makes sure that trace->spans[span].fields is there (names, types, sizes). */
 bool tj_store_load_fields(struct tj_trace *trace, size_t span,
                           struct tj_err *err) TJ_MUST_USE;
@@ -70,12 +75,14 @@ bool tj_store_read_field(struct tj_trace *trace, size_t span, size_t field,
                          uint64_t offset, uint64_t len, tj_str *out,
                          struct tj_err *err) TJ_MUST_USE;
 
+enum { TJ_SEARCH_ROWS_MAX = 1000 };
+
 /* A page of infos, newest first unless the query orders otherwise. */
 struct tj_trace_query {
     const struct tj_filter *filter; /* NULL: all */
     const struct tj_order *order;   /* NULL: timestamp descending */
     size_t order_count;
-    size_t row_max;         /* 1..1000 */
+    size_t row_max;         /* 1..TJ_SEARCH_ROWS_MAX */
     tj_str page_token;      /* opaque; empty: the first page */
     bool with_judge_traces; /* also traces made by judges (loop guard) */
 };
@@ -106,8 +113,8 @@ bool tj_store_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
 /* Fills as->id (in a) when it was empty. `overrides` marks the old one not
  * valid.  TJ_E_INPUT when the trace does not exist. */
 bool tj_store_add_assessment(struct tj_store *st, struct tj_assessment *as,
-                             struct tj_arena *a,
-                             struct tj_err *err) TJ_MUST_USE;
+                             struct tj_arena *a, struct tj_err *err)
+    TJ_MUST_USE;
 /* Of one trace, oldest first; *out is in a. */
 bool tj_store_assessments(struct tj_store *st, tj_trace_id id,
                           struct tj_arena *a, struct tj_assessment **out,
@@ -137,6 +144,12 @@ bool tj_store_find_judge(struct tj_store *st, tj_str name, uint32_t version,
 bool tj_store_judges(struct tj_store *st, struct tj_arena *a,
                      struct tj_judge_row **out, size_t *count,
                      struct tj_err *err) TJ_MUST_USE;
+
+/* -- the store as a whole -------------------------------------------------- */
+
+/* Rewrites what arrived in pieces into long pieces, now instead of in time,
+ * and gives back the room of what was replaced.  For quiet hours and tests. */
+bool tj_store_quiesce(struct tj_store *st, struct tj_err *err) TJ_MUST_USE;
 
 struct tj_store_stats {
     uint64_t trace_count;

@@ -1,0 +1,342 @@
+/* store.c - the front of the store: checks, then asks the backend.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/store.h"
+
+#include "base/hex.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "base/sha256.h"
+#include "store/store_ops.h"
+
+enum { PREFIX_DIGITS_MIN = 4 };
+
+/* -- opening -------------------------------------------------------------- */
+
+bool tj_store_open(tj_str url, const struct tj_store_options *options,
+                   struct tj_store **out, struct tj_err *err)
+{
+    if (tj_str_eq(url, TJ_STR("memory:"))) {
+        *out = tj_store_memory_new();
+        return true;
+    }
+    (void)options;
+    return tj_fail(err, TJ_E_INPUT,
+                   "store \"%.*s\": expected memory:", TJ_STR_ARG(url));
+}
+
+void tj_store_close(struct tj_store *st)
+{
+    if (st)
+        st->ops->close(st);
+}
+
+const char *tj_store_backend_name(const struct tj_store *st)
+{
+    return st->ops->name;
+}
+
+/* -- checks --------------------------------------------------------------- */
+
+static bool check_id(tj_trace_id id, struct tj_err *err)
+{
+    return !tj_trace_id_is_none(id) ||
+           tj_fail(err, TJ_E_INPUT, "trace id is all zeros");
+}
+
+static bool check_key(tj_str key, const char *what, struct tj_err *err)
+{
+    if (key.len == 0)
+        return tj_fail(err, TJ_E_INPUT, "%s is empty", what);
+    if (key.len > TJ_NAME_BYTES_MAX)
+        return tj_fail(err, TJ_E_LIMIT, "%s is over %zu bytes", what,
+                       TJ_NAME_BYTES_MAX);
+    return true;
+}
+
+static bool check_span(const struct tj_span *span, size_t i, struct tj_err *err)
+{
+    if (tj_trace_id_is_none(span->trace_id) ||
+        tj_span_id_is_none(span->span_id))
+        return tj_fail(err, TJ_E_INPUT, "span %zu: no id", i);
+    if (span->field_count > TJ_FIELDS_PER_SPAN_MAX)
+        return tj_fail(err, TJ_E_LIMIT, "span %zu: over %zu fields", i,
+                       TJ_FIELDS_PER_SPAN_MAX);
+    return true;
+}
+
+static bool check_assessment(const struct tj_assessment *as, struct tj_err *err)
+{
+    return check_id(as->trace_id, err) &&
+           check_key(as->name, "assessment name", err);
+}
+
+static bool check_batch(const struct tj_batch *batch, struct tj_err *err)
+{
+    tj_vec_each (&batch->traces, const struct tj_trace_info, info) {
+        if (!check_id(info->trace_id, err))
+            return false;
+    }
+    for (size_t i = 0; i < batch->spans.count; i++) {
+        if (!check_span(&batch->spans.items[i], i, err))
+            return false;
+    }
+    tj_vec_each (&batch->assessments, const struct tj_assessment, as) {
+        if (!check_assessment(as, err))
+            return false;
+    }
+    return true;
+}
+
+/* -- traces --------------------------------------------------------------- */
+
+bool tj_store_add_batch(struct tj_store *st, const struct tj_batch *batch,
+                        struct tj_err *err)
+{
+    if (!check_batch(batch, err))
+        return false;
+    if (!batch->traces.count && !batch->spans.count &&
+        !batch->assessments.count)
+        return true;
+    return st->ops->add_batch(st, batch, err);
+}
+
+bool tj_store_quiesce(struct tj_store *st, struct tj_err *err)
+{
+    return st->ops->quiesce(st, err);
+}
+
+bool tj_store_open_trace(struct tj_store *st, tj_trace_id id,
+                         struct tj_arena *a, struct tj_trace *out,
+                         struct tj_err *err)
+{
+    struct tj_trace trace = {.arena = a};
+    bool found = false;
+    if (!check_id(id, err) || !st->ops->open_trace(st, id, &trace, &found, err))
+        return false;
+    trace.store = found ? st : NULL;
+    *out = trace;
+    return true;
+}
+
+bool tj_store_find_info(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
+                        struct tj_trace_info *out, bool *found,
+                        struct tj_err *err)
+{
+    struct tj_trace_info info = {0};
+    bool there = false;
+    if (!check_id(id, err) ||
+        !st->ops->find_info(st, id, a, &info, &there, err))
+        return false;
+    *out = info;
+    *found = there;
+    return true;
+}
+
+bool tj_store_load_fields(struct tj_trace *trace, size_t span,
+                          struct tj_err *err)
+{
+    assert(span < trace->span_count);
+    if (trace->spans[span].fields || trace->spans[span].field_count == 0)
+        return true;
+    return trace->store->ops->load_fields(trace->store, trace, span, err);
+}
+
+bool tj_store_read_field(struct tj_trace *trace, size_t span, size_t field,
+                         uint64_t offset, uint64_t len, tj_str *out,
+                         struct tj_err *err)
+{
+    assert(span < trace->span_count);
+    assert(field < trace->spans[span].field_count);
+    const struct tj_span *s = &trace->spans[span];
+    assert(s->fields);
+    if (s->fields[field].same_as != TJ_FIELD_NOT_SHARED)
+        field = (size_t)s->fields[field].same_as;
+    uint64_t size = s->fields[field].text.len;
+    if (offset >= size || len == 0) {
+        *out = (tj_str){"", 0};
+        return true;
+    }
+    struct tj_field_range range = {
+        .span = span,
+        .field = field,
+        .offset = offset,
+        .len = len < size - offset ? len : size - offset,
+    };
+    tj_str text = {0};
+    if (!trace->store->ops->read_field(trace->store, trace, &range, &text, err))
+        return false;
+    *out = text;
+    return true;
+}
+
+/* The lowest and the highest id that begin with these digits. */
+static bool prefix_range(tj_str prefix, tj_trace_id out[2])
+{
+    char digits[TJ_TRACE_ID_DIGITS];
+    tj_str all = {digits, sizeof digits};
+    if (prefix.len < PREFIX_DIGITS_MIN || prefix.len > sizeof digits)
+        return false;
+    memcpy(digits, prefix.ptr, prefix.len);
+    memset(digits + prefix.len, '0', sizeof digits - prefix.len);
+    if (!tj_hex_parse(all, out[0].bytes, sizeof out[0].bytes))
+        return false;
+    memset(digits + prefix.len, 'f', sizeof digits - prefix.len);
+    return tj_hex_parse(all, out[1].bytes, sizeof out[1].bytes);
+}
+
+bool tj_store_resolve(struct tj_store *st, tj_str prefix, tj_trace_id *out,
+                      size_t *count, struct tj_err *err)
+{
+    tj_str digits = prefix;
+    if (tj_str_starts(digits, TJ_STR("tr-")))
+        digits = tj_str_slice(digits, 3, digits.len);
+    tj_trace_id range[2];
+    if (!prefix_range(digits, range))
+        return tj_fail(
+            err, TJ_E_INPUT, "trace id \"%.*s\": expected %d to %d hex digits",
+            TJ_STR_ARG(prefix), PREFIX_DIGITS_MIN, TJ_TRACE_ID_DIGITS);
+    tj_trace_id id = {0};
+    size_t n = 0;
+    if (!st->ops->resolve(st, range, &id, &n, err))
+        return false;
+    *out = id;
+    *count = n;
+    return true;
+}
+
+bool tj_store_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
+                      tj_str value, struct tj_err *err)
+{
+    if (!check_id(id, err) || !check_key(key, "tag key", err))
+        return false;
+    tj_str some = {value.len ? value.ptr : "", value.len};
+    return st->ops->set_tag(st, id, key, some, err);
+}
+
+bool tj_store_delete_tag(struct tj_store *st, tj_trace_id id, tj_str key,
+                         struct tj_err *err)
+{
+    return check_id(id, err) && check_key(key, "tag key", err) &&
+           st->ops->set_tag(st, id, key, (tj_str){NULL, 0}, err);
+}
+
+bool tj_store_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
+                           struct tj_err *err)
+{
+    bool there = false;
+    if (!check_id(id, err) || !st->ops->delete_trace(st, id, &there, err))
+        return false;
+    *existed = there;
+    return true;
+}
+
+/* -- assessments ---------------------------------------------------------- */
+
+static tj_str random_assessment_id(struct tj_arena *a)
+{
+    unsigned char bytes[16];
+    tj_random_bytes(bytes, sizeof bytes);
+    char digits[2 * sizeof bytes];
+    tj_hex_write(bytes, sizeof bytes, digits);
+    return tj_str_printf(a, "a-%.*s", (int)sizeof digits, digits);
+}
+
+bool tj_store_add_assessment(struct tj_store *st, struct tj_assessment *as,
+                             struct tj_arena *a, struct tj_err *err)
+{
+    if (!check_assessment(as, err))
+        return false;
+    struct tj_assessment full = *as;
+    if (full.id.len == 0)
+        full.id = random_assessment_id(a);
+    if (full.create_time == 0)
+        full.create_time = tj_now();
+    if (full.update_time == 0)
+        full.update_time = full.create_time;
+    if (!st->ops->add_assessment(st, &full, a, err))
+        return false;
+    *as = full;
+    return true;
+}
+
+bool tj_store_assessments(struct tj_store *st, tj_trace_id id,
+                          struct tj_arena *a, struct tj_assessment **out,
+                          size_t *count, struct tj_err *err)
+{
+    struct tj_assessments list = {0};
+    if (!check_id(id, err) || !st->ops->assessments(st, id, a, &list, err))
+        return false;
+    *out = list.items;
+    *count = list.count;
+    return true;
+}
+
+bool tj_store_delete_assessment(struct tj_store *st, tj_trace_id id,
+                                tj_str assessment_id, bool *existed,
+                                struct tj_err *err)
+{
+    bool there = false;
+    if (!check_id(id, err) ||
+        !st->ops->delete_assessment(st, id, assessment_id, &there, err))
+        return false;
+    *existed = there;
+    return true;
+}
+
+/* -- judges --------------------------------------------------------------- */
+
+bool tj_store_add_judge(struct tj_store *st, tj_str name, tj_str source,
+                        struct tj_arena *a, struct tj_judge_row *out,
+                        struct tj_err *err)
+{
+    if (!check_key(name, "judge name", err))
+        return false;
+    if (source.len > TJ_JUDGE_FILE_BYTES_MAX)
+        return tj_fail(err, TJ_E_LIMIT, "judge file is over %zu bytes",
+                       TJ_JUDGE_FILE_BYTES_MAX);
+    struct tj_judge_row in = {
+        .name = name,
+        .source = source,
+        .digest = tj_sha256_hex(a, source),
+        .create_time = tj_now(),
+    };
+    struct tj_judge_row row = {0};
+    if (!st->ops->add_judge(st, &in, a, &row, err))
+        return false;
+    *out = row;
+    return true;
+}
+
+bool tj_store_find_judge(struct tj_store *st, tj_str name, uint32_t version,
+                         struct tj_arena *a, struct tj_judge_row *out,
+                         struct tj_err *err)
+{
+    struct tj_judge_row row = {0};
+    if (!st->ops->find_judge(st, name, version, a, &row, err))
+        return false;
+    *out = row;
+    return true;
+}
+
+bool tj_store_judges(struct tj_store *st, struct tj_arena *a,
+                     struct tj_judge_row **out, size_t *count,
+                     struct tj_err *err)
+{
+    struct tj_judge_rows rows = {0};
+    if (!st->ops->judges(st, a, &rows, err))
+        return false;
+    *out = rows.items;
+    *count = rows.count;
+    return true;
+}
+
+bool tj_store_stats(struct tj_store *st, struct tj_store_stats *out,
+                    struct tj_err *err)
+{
+    struct tj_store_stats stats = {0};
+    if (!st->ops->stats(st, &stats, err))
+        return false;
+    *out = stats;
+    return true;
+}

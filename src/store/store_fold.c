@@ -1,0 +1,329 @@
+/* store_fold.c - folding what arrives into what is there.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/store_fold.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/hex.h"
+#include "base/map.h"
+#include "base/sha256.h"
+
+/* Marks that belong to the trace as it is now, not to the span. */
+enum { TREE_MARKS = TJ_MARK_ORPHAN | TJ_MARK_CYCLE };
+
+void tj_fold_init(struct tj_fold *f, size_t cap, struct tj_arena *a)
+{
+    *f = (struct tj_fold){
+        .spans = tj_arena_alloc(a, cap * sizeof *f->spans),
+        .origins = tj_arena_alloc(a, cap * sizeof *f->origins),
+        .digests = tj_arena_alloc(a, cap * sizeof *f->digests),
+    };
+}
+
+struct tj_span *tj_fold_add(struct tj_fold *f, uint64_t origin, uint64_t digest)
+{
+    f->origins[f->count] = origin;
+    f->digests[f->count] = digest;
+    return &f->spans[f->count++];
+}
+
+/* -- digest --------------------------------------------------------------- */
+
+static uint64_t mix_ids(const struct tj_span *s, uint64_t seed)
+{
+    struct {
+        tj_span_id parent;
+        tj_time start;
+        tj_time end;
+        uint32_t kind_status;
+        uint32_t marks;
+    } head = {
+        .parent = s->parent_id,
+        .start = s->start,
+        .end = s->end,
+        .kind_status =
+            (uint32_t)s->kind << 16 | (uint32_t)s->status << 8 | s->otel_kind,
+        .marks = s->marks & ~(uint32_t)(TREE_MARKS | TJ_MARK_DUPLICATE),
+    };
+    return tj_hash((tj_str){(const char *)&head, sizeof head}, seed);
+}
+
+uint64_t tj_fold_digest(const struct tj_span *span)
+{
+    uint64_t h = mix_ids(span, span->field_count);
+    h = tj_hash(span->name, h);
+    h = tj_hash(span->status_message, h);
+    for (size_t i = 0; i < span->event_count; i++)
+        h = tj_hash(span->events[i].name, h ^ span->events[i].time);
+    for (size_t i = 0; i < span->link_count; i++)
+        h = tj_hash(
+            (tj_str){(const char *)&span->links[i], sizeof span->links[i]}, h);
+    for (size_t i = 0; i < span->field_count; i++) {
+        const struct tj_field *f = &span->fields[i];
+        h = tj_hash(f->name, h ^ f->type);
+        if (f->same_as == TJ_FIELD_NOT_SHARED)
+            h = tj_hash(f->text, h);
+    }
+    return h;
+}
+
+/* -- spans ---------------------------------------------------------------- */
+
+/* The span at `from` comes again as the one at `at`. */
+static void replace(struct tj_fold *f, size_t at, size_t from)
+{
+    const struct tj_span *older = &f->spans[at];
+    uint32_t marks = older->marks & TJ_MARK_DUPLICATE;
+    if (f->digests[at] != f->digests[from] && older->end != 0)
+        marks |= TJ_MARK_DUPLICATE;
+    f->spans[at] = f->spans[from];
+    f->spans[at].marks |= marks;
+    f->origins[at] = f->origins[from];
+    f->digests[at] = f->digests[from];
+}
+
+static void make_distinct(struct tj_fold *f)
+{
+    struct tj_arena scratch = {0};
+    struct tj_map places;
+    tj_map_init(&places, &scratch);
+    /* Keys must outlive the moves below, so they are copied. */
+    tj_span_id *ids = tj_arena_array(&scratch, tj_span_id, f->count);
+    size_t kept = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        ids[i] = f->spans[i].span_id;
+        bool fresh;
+        struct tj_map_entry *e = tj_map_add(
+            &places, (tj_str){(const char *)ids[i].bytes, sizeof ids[i]},
+            &fresh);
+        if (!fresh) {
+            replace(f, (size_t)e->number, i);
+            continue;
+        }
+        e->number = kept;
+        if (kept != i) {
+            f->spans[kept] = f->spans[i];
+            f->origins[kept] = f->origins[i];
+            f->digests[kept] = f->digests[i];
+        }
+        kept++;
+    }
+    f->count = kept;
+    f->distinct = true;
+    tj_arena_release(&scratch);
+}
+
+/* Makes spans[i] the one of rank i.  A span is 600 bytes, so traces that are
+ * stored in tree order already (all that arrived at once) are left alone. */
+static void move_to_tree_order(struct tj_fold *f, struct tj_arena *a,
+                               const int32_t *order)
+{
+    size_t at = 0;
+    while (at < f->count && (size_t)order[at] == at)
+        at++;
+    if (at == f->count)
+        return;
+    struct tj_fold moved;
+    tj_fold_init(&moved, f->count, a);
+    moved.distinct = true;
+    for (size_t i = 0; i < f->count; i++) {
+        size_t from = (size_t)order[i];
+        *tj_fold_add(&moved, f->origins[from], f->digests[from]) =
+            f->spans[from];
+    }
+    *f = moved;
+}
+
+static int32_t renamed(const int32_t *rank, int32_t span)
+{
+    return span < 0 ? span : rank[span];
+}
+
+/* The tree was built over spans as they arrived; after the move a span is
+ * known by its rank. */
+static void rename_tree(struct tj_tree *t, struct tj_arena *a)
+{
+    struct tj_tree old = *t;
+    size_t n = t->count;
+    t->parent = tj_arena_alloc(a, n * sizeof(int32_t));
+    t->first_child = tj_arena_alloc(a, n * sizeof(int32_t));
+    t->next_sibling = tj_arena_alloc(a, n * sizeof(int32_t));
+    t->child_count = tj_arena_alloc(a, n * sizeof(int32_t));
+    t->depth = tj_arena_alloc(a, n * sizeof(int32_t));
+    for (size_t i = 0; i < n; i++) {
+        int32_t from = old.order[i];
+        t->parent[i] = renamed(old.rank, old.parent[from]);
+        t->first_child[i] = renamed(old.rank, old.first_child[from]);
+        t->next_sibling[i] = renamed(old.rank, old.next_sibling[from]);
+        t->child_count[i] = old.child_count[from];
+        t->depth[i] = old.depth[from];
+    }
+    t->first_root = renamed(old.rank, old.first_root);
+    for (size_t i = 0; i < n; i++)
+        t->order[i] = t->rank[i] = (int32_t)i;
+}
+
+static void find_times(struct tj_trace *t)
+{
+    t->start = t->end = 0;
+    for (size_t i = 0; i < t->span_count; i++) {
+        const struct tj_span *s = &t->spans[i];
+        if (s->start && (t->start == 0 || s->start < t->start))
+            t->start = s->start;
+        if (s->end > t->end)
+            t->end = s->end;
+    }
+}
+
+void tj_fold_trace(struct tj_fold *f, struct tj_arena *a, struct tj_trace *out)
+{
+    if (!f->distinct)
+        make_distinct(f);
+    for (size_t i = 0; i < f->count; i++) {
+        f->spans[i].marks &= ~(uint32_t)TREE_MARKS;
+        f->spans[i].sequence = i;
+    }
+    tj_tree_build(f->spans, f->count, a, &out->tree);
+    struct tj_span *as_arrived = f->spans;
+    if (f->count)
+        move_to_tree_order(f, a, out->tree.order);
+    if (f->spans != as_arrived)
+        rename_tree(&out->tree, a);
+    out->spans = f->spans;
+    out->span_count = f->count;
+    find_times(out);
+}
+
+/* -- infos ---------------------------------------------------------------- */
+
+static void say(tj_str *there, tj_str said)
+{
+    if (said.len)
+        *there = said;
+}
+
+void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
+                  struct tj_arena *a)
+{
+    there->trace_id = said->trace_id;
+    say(&there->client_request_id, said->client_request_id);
+    say(&there->source_id, said->source_id);
+    say(&there->experiment, said->experiment);
+    say(&there->name, said->name);
+    say(&there->session, said->session);
+    say(&there->user, said->user);
+    say(&there->request_preview, said->request_preview);
+    say(&there->response_preview, said->response_preview);
+    if (said->request_time)
+        there->request_time = said->request_time;
+    if (said->duration_ns)
+        there->duration_ns = said->duration_ns;
+    if (said->state != TJ_STATE_UNSPECIFIED)
+        there->state = said->state;
+    tj_vec_each (&said->metadata, const struct tj_pair, p)
+        tj_pairs_set(&there->metadata, a, p->key, p->value);
+    tj_vec_each (&said->tags, const struct tj_pair, p)
+        tj_pairs_set(&there->tags, a, p->key, p->value);
+}
+
+static tj_pairs copy_pairs(const tj_pairs *pairs, struct tj_arena *a)
+{
+    tj_pairs copy = {.count = pairs->count, .cap = pairs->count};
+    copy.items = tj_arena_array(a, struct tj_pair, pairs->count);
+    if (pairs->count)
+        memcpy(copy.items, pairs->items, pairs->count * sizeof *copy.items);
+    return copy;
+}
+
+struct tj_trace_info tj_fold_info_copy(const struct tj_trace_info *info,
+                                       struct tj_arena *a)
+{
+    struct tj_trace_info copy = *info;
+    copy.metadata = copy_pairs(&info->metadata, a);
+    copy.tags = copy_pairs(&info->tags, a);
+    return copy;
+}
+
+bool tj_fold_is_judge_trace(const struct tj_trace_info *info)
+{
+    return tj_pairs_find(&info->tags, TJ_STR(TJ_TAG_SOURCE_SCORER)).ptr;
+}
+
+/* -- assessments ---------------------------------------------------------- */
+
+static int by_age(const void *left, const void *right)
+{
+    const struct tj_assessment *a = left;
+    const struct tj_assessment *b = right;
+    if (a->create_time != b->create_time)
+        return a->create_time < b->create_time ? -1 : 1;
+    return tj_str_cmp(a->id, b->id);
+}
+
+void tj_fold_assessments(struct tj_assessment *list, size_t count,
+                         struct tj_arena *a)
+{
+    if (count == 0)
+        return;
+    qsort(list, count, sizeof *list, by_age);
+    struct tj_map overridden;
+    tj_map_init(&overridden, a);
+    for (size_t i = 0; i < count; i++) {
+        bool fresh;
+        if (list[i].overrides.len)
+            (void)tj_map_add(&overridden, list[i].overrides, &fresh);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tj_map_find(&overridden, list[i].id))
+            list[i].valid = false;
+    }
+}
+
+/* Length first, so that no two lists of parts give the same bytes. */
+static void put_part(struct tj_buf *b, tj_str part)
+{
+    tj_buf_fmt(b, "%zu:", part.len);
+    tj_buf_add(b, part);
+}
+
+static tj_str derived_id(const struct tj_assessment *as, struct tj_arena *a)
+{
+    struct tj_buf b;
+    tj_buf_init(&b, a, SIZE_MAX);
+    tj_buf_add(&b, tj_trace_id_text(a, as->trace_id));
+    tj_buf_add(&b, tj_span_id_text(a, as->span_id));
+    tj_buf_fmt(&b, "%d %d %llu ", (int)as->kind, (int)as->source_type,
+               (unsigned long long)as->create_time);
+    put_part(&b, as->name);
+    put_part(&b, as->source_id);
+    put_part(&b, as->value_json);
+    put_part(&b, as->rationale);
+    put_part(&b, as->error_code);
+    put_part(&b, as->error_message);
+    put_part(&b, as->overrides);
+    tj_str digest = tj_sha256_hex(a, tj_buf_str(&b));
+    return tj_str_printf(a, "a-%.*s", 32, digest.ptr);
+}
+
+struct tj_assessment tj_fold_full(const struct tj_assessment *as,
+                                  struct tj_arena *a)
+{
+    struct tj_assessment full = *as;
+    if (full.id.len == 0)
+        full.id = derived_id(as, a);
+    if (full.create_time == 0)
+        full.create_time = tj_now();
+    if (full.update_time == 0)
+        full.update_time = full.create_time;
+    return full;
+}
+
+bool tj_fold_no_trace(tj_trace_id id, struct tj_err *err)
+{
+    char digits[TJ_TRACE_ID_DIGITS];
+    tj_hex_write(id.bytes, sizeof id.bytes, digits);
+    return tj_fail(err, TJ_E_INPUT, "no trace tr-%.*s", TJ_TRACE_ID_DIGITS,
+                   digits);
+}

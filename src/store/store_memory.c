@@ -1,0 +1,697 @@
+/* store_memory.c - a store in memory: for tests, demos and one-off runs.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything lives in one arena until the store is closed, replaced spans and
+ * deleted traces too.  So what a reader got stays valid whatever is written
+ * meanwhile, and field texts are handed out without copying.  One lock guards
+ * all of it and is held for the length of a call.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "store/store_fold.h"
+#include "store/store_ops.h"
+
+struct memory_trace {
+    tj_trace_id id;
+    bool deleted;
+    uint64_t row;
+    struct tj_trace_info said; /* by sources */
+    struct tj_trace_info info; /* and derived; good unless stale */
+    bool stale;
+    TJ_VEC(struct tj_span *) spans; /* in order of arrival */
+    TJ_VEC(uint64_t) digests;
+    TJ_VEC(struct tj_resource) resources;
+    TJ_VEC(struct tj_assessment) assessments;
+};
+
+struct memory_store {
+    struct tj_store front;
+    pthread_mutex_t lock;
+    struct tj_arena arena;
+    struct tj_map by_id; /* trace id bytes -> index + 1 of the last */
+    TJ_VEC(struct memory_trace *) traces;
+    TJ_VEC(struct tj_judge_row) judges;
+};
+
+static struct memory_store *self(struct tj_store *st)
+{
+    return (struct memory_store *)(void *)st;
+}
+
+static struct memory_store *locked(struct tj_store *st)
+{
+    struct memory_store *m = self(st);
+    (void)pthread_mutex_lock(&m->lock);
+    return m;
+}
+
+/* Unlocks, and passes the result on. */
+static bool leave(struct memory_store *m, bool result)
+{
+    (void)pthread_mutex_unlock(&m->lock);
+    return result;
+}
+
+static struct memory_trace *find(const struct memory_store *m, tj_trace_id id)
+{
+    const struct tj_map_entry *e = tj_map_find(
+        &m->by_id, (tj_str){(const char *)id.bytes, sizeof id.bytes});
+    struct memory_trace *t = e ? e->ptr : NULL;
+    return t && !t->deleted ? t : NULL;
+}
+
+static struct memory_trace *find_or_add(struct memory_store *m, tj_trace_id id)
+{
+    struct memory_trace *t = find(m, id);
+    if (t)
+        return t;
+    t = tj_arena_new(&m->arena, struct memory_trace);
+    t->id = id;
+    t->said.trace_id = id;
+    t->row = m->traces.count + 1;
+    t->stale = true;
+    *tj_vec_add(&m->traces, &m->arena) = t;
+    bool fresh;
+    tj_map_add(&m->by_id,
+               (tj_str){(const char *)t->id.bytes, sizeof t->id.bytes}, &fresh)
+        ->ptr = t;
+    return t;
+}
+
+/* -- copies --------------------------------------------------------------- */
+
+static tj_str keep(struct memory_store *m, tj_str s)
+{
+    return tj_str_dup(&m->arena, s);
+}
+
+static void keep_pairs(struct memory_store *m, tj_pairs *pairs)
+{
+    tj_vec_each (pairs, struct tj_pair, p) {
+        p->key = keep(m, p->key);
+        p->value = keep(m, p->value);
+    }
+}
+
+static struct tj_trace_info keep_info(struct memory_store *m,
+                                      const struct tj_trace_info *info)
+{
+    struct tj_trace_info c = tj_fold_info_copy(info, &m->arena);
+    c.client_request_id = keep(m, c.client_request_id);
+    c.source_id = keep(m, c.source_id);
+    c.experiment = keep(m, c.experiment);
+    c.name = keep(m, c.name);
+    c.session = keep(m, c.session);
+    c.user = keep(m, c.user);
+    c.request_preview = keep(m, c.request_preview);
+    c.response_preview = keep(m, c.response_preview);
+    keep_pairs(m, &c.metadata);
+    keep_pairs(m, &c.tags);
+    return c;
+}
+
+static struct tj_field *keep_fields(struct memory_store *m,
+                                    const struct tj_span *s)
+{
+    struct tj_field *fields =
+        tj_arena_array(&m->arena, struct tj_field, s->field_count);
+    for (size_t i = 0; i < s->field_count; i++) {
+        fields[i] = s->fields[i];
+        fields[i].name = keep(m, fields[i].name);
+        if (fields[i].same_as == TJ_FIELD_NOT_SHARED)
+            fields[i].text = keep(m, fields[i].text);
+    }
+    for (size_t i = 0; i < s->field_count; i++) {
+        if (fields[i].same_as != TJ_FIELD_NOT_SHARED)
+            fields[i].text = fields[fields[i].same_as].text;
+    }
+    return fields;
+}
+
+static struct tj_span *keep_span(struct memory_store *m,
+                                 const struct tj_span *s)
+{
+    struct tj_span *c = tj_arena_new(&m->arena, struct tj_span);
+    *c = *s;
+    tj_str *texts[] = {&c->name,         &c->kind_text, &c->status_message,
+                       &c->trace_state,  &c->model,     &c->provider,
+                       &c->tool_name,    &c->agent,     &c->session,
+                       &c->tool_call_id, &c->user,      &c->environment,
+                       &c->release};
+    for (size_t i = 0; i < TJ_COUNT(texts); i++)
+        *texts[i] = keep(m, *texts[i]);
+    c->events = tj_arena_array(&m->arena, struct tj_event, s->event_count);
+    for (size_t i = 0; i < s->event_count; i++) {
+        c->events[i] = s->events[i];
+        c->events[i].name = keep(m, s->events[i].name);
+    }
+    c->links = tj_arena_array(&m->arena, struct tj_link, s->link_count);
+    for (size_t i = 0; i < s->link_count; i++)
+        c->links[i] = s->links[i];
+    c->fields = keep_fields(m, s);
+    return c;
+}
+
+static struct tj_assessment keep_assessment(struct memory_store *m,
+                                            const struct tj_assessment *as)
+{
+    struct tj_assessment c = *as;
+    tj_str *texts[] = {
+        &c.id,        &c.name,       &c.source_id,     &c.value_json,
+        &c.rationale, &c.error_code, &c.error_message, &c.error_stack,
+        &c.overrides, &c.key};
+    for (size_t i = 0; i < TJ_COUNT(texts); i++)
+        *texts[i] = keep(m, *texts[i]);
+    c.metadata.items = NULL;
+    c.metadata.count = c.metadata.cap = 0;
+    tj_vec_each (&as->metadata, const struct tj_assessment_pair, p) {
+        struct tj_assessment_pair *pair = tj_vec_add(&c.metadata, &m->arena);
+        pair->key = keep(m, p->key);
+        pair->value = keep(m, p->value);
+    }
+    return c;
+}
+
+/* -- writing -------------------------------------------------------------- */
+
+/* The index in t of a resource of the batch. */
+static int32_t keep_resource(struct memory_store *m, struct memory_trace *t,
+                             const struct tj_batch *batch, int32_t index)
+{
+    if (index < 0 || (size_t)index >= batch->resources.count)
+        return -1;
+    tj_str text = batch->resources.items[index].text;
+    for (size_t i = 0; i < t->resources.count; i++) {
+        if (tj_str_eq(t->resources.items[i].text, text))
+            return (int32_t)i;
+    }
+    tj_vec_add(&t->resources, &m->arena)->text = keep(m, text);
+    return (int32_t)t->resources.count - 1;
+}
+
+static void add_span(struct memory_store *m, const struct tj_batch *batch,
+                     const struct tj_span *span)
+{
+    struct memory_trace *t = find_or_add(m, span->trace_id);
+    struct tj_span *kept = keep_span(m, span);
+    kept->resource = keep_resource(m, t, batch, span->resource);
+    *tj_vec_add(&t->spans, &m->arena) = kept;
+    *tj_vec_add(&t->digests, &m->arena) = tj_fold_digest(span);
+    t->stale = true;
+}
+
+static void add_info(struct memory_store *m, const struct tj_trace_info *info)
+{
+    struct memory_trace *t = find_or_add(m, info->trace_id);
+    struct tj_trace_info said = keep_info(m, info);
+    tj_fold_said(&t->said, &said, &m->arena);
+    t->stale = true;
+}
+
+static struct tj_assessment *same_assessment(struct memory_trace *t,
+                                             const struct tj_assessment *as)
+{
+    tj_vec_each (&t->assessments, struct tj_assessment, old) {
+        if (tj_str_eq(old->id, as->id) ||
+            (as->key.len && tj_str_eq(old->key, as->key)))
+            return old;
+    }
+    return NULL;
+}
+
+static void put_assessment(struct memory_store *m, struct memory_trace *t,
+                           struct tj_assessment *as)
+{
+    struct tj_assessment kept = keep_assessment(m, as);
+    struct tj_assessment *old = same_assessment(t, as);
+    if (old) {
+        kept.id = as->id = old->id;
+        kept.create_time = as->create_time = old->create_time;
+    } else {
+        old = tj_vec_add(&t->assessments, &m->arena);
+    }
+    *old = kept;
+}
+
+/* True when the batch or the store has the trace of every assessment. */
+static bool check_subjects(struct memory_store *m, const struct tj_batch *batch,
+                           struct tj_err *err)
+{
+    struct tj_arena scratch = {0};
+    struct tj_map known;
+    bool ok = true;
+    bool fresh;
+    tj_map_init(&known, &scratch);
+    tj_vec_each (&batch->traces, const struct tj_trace_info, info)
+        (void)tj_map_add(
+            &known, (tj_str){(const char *)info->trace_id.bytes, 16}, &fresh);
+    tj_vec_each (&batch->spans, const struct tj_span, s)
+        (void)tj_map_add(&known, (tj_str){(const char *)s->trace_id.bytes, 16},
+                         &fresh);
+    tj_vec_each (&batch->assessments, const struct tj_assessment, as) {
+        tj_str id = {(const char *)as->trace_id.bytes, 16};
+        if (ok && !tj_map_find(&known, id) && !find(m, as->trace_id))
+            ok = tj_fold_no_trace(as->trace_id, err);
+    }
+    tj_arena_release(&scratch);
+    return ok;
+}
+
+static bool memory_add_batch(struct tj_store *st, const struct tj_batch *batch,
+                             struct tj_err *err)
+{
+    struct memory_store *m = locked(st);
+    if (!check_subjects(m, batch, err))
+        return leave(m, false);
+    tj_vec_each (&batch->traces, const struct tj_trace_info, info)
+        add_info(m, info);
+    tj_vec_each (&batch->spans, const struct tj_span, span)
+        add_span(m, batch, span);
+    tj_vec_each (&batch->assessments, const struct tj_assessment, as) {
+        struct tj_assessment full = tj_fold_full(as, &m->arena);
+        put_assessment(m, find(m, full.trace_id), &full);
+    }
+    return leave(m, true);
+}
+
+static bool memory_quiesce(struct tj_store *st, struct tj_err *err)
+{
+    (void)st;
+    (void)err;
+    return true;
+}
+
+static bool memory_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
+                           tj_str value, struct tj_err *err)
+{
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, id);
+    if (!t)
+        return leave(m, tj_fold_no_trace(id, err));
+    if (value.ptr) {
+        tj_pairs_set(&t->said.tags, &m->arena, keep(m, key), keep(m, value));
+    } else {
+        tj_pairs left = {0};
+        tj_vec_each (&t->said.tags, struct tj_pair, p) {
+            if (!tj_str_eq(p->key, key))
+                *tj_vec_add(&left, &m->arena) = *p;
+        }
+        t->said.tags = left;
+    }
+    t->stale = true;
+    return leave(m, true);
+}
+
+static bool memory_delete_trace(struct tj_store *st, tj_trace_id id,
+                                bool *existed, struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, id);
+    if (t)
+        t->deleted = true;
+    *existed = t;
+    return leave(m, true);
+}
+
+/* -- reading -------------------------------------------------------------- */
+
+static void fold(struct memory_trace *t, struct tj_arena *a,
+                 struct tj_fold *out)
+{
+    tj_fold_init(out, t->spans.count, a);
+    for (size_t i = 0; i < t->spans.count; i++) {
+        struct tj_span *s = t->spans.items[i];
+        *tj_fold_add(out, (uint64_t)(uintptr_t)s, t->digests.items[i]) = *s;
+    }
+}
+
+static void refresh(struct memory_store *m, struct memory_trace *t)
+{
+    if (!t->stale)
+        return;
+    struct tj_arena scratch = {0};
+    struct tj_trace trace = {0};
+    struct tj_fold f;
+    fold(t, &scratch, &f);
+    tj_fold_trace(&f, &scratch, &trace);
+    struct tj_trace_info info = tj_fold_info_copy(&t->said, &m->arena);
+    tj_trace_info_derive(&info, trace.spans, &trace.tree, &m->arena);
+    info.row = t->row;
+    t->info = keep_info(m, &info);
+    t->stale = false;
+    tj_arena_release(&scratch);
+}
+
+static struct tj_trace_info info_of(struct memory_store *m,
+                                    struct memory_trace *t, struct tj_arena *a)
+{
+    refresh(m, t);
+    return tj_fold_info_copy(&t->info, a);
+}
+
+static bool memory_find_info(struct tj_store *st, tj_trace_id id,
+                             struct tj_arena *a, struct tj_trace_info *out,
+                             bool *found, struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, id);
+    *found = t;
+    if (t)
+        *out = info_of(m, t, a);
+    return leave(m, true);
+}
+
+static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
+                              struct tj_trace *out, bool *found,
+                              struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, id);
+    *found = t;
+    if (!t)
+        return leave(m, true);
+    struct tj_fold f;
+    out->info = info_of(m, t, out->arena);
+    fold(t, out->arena, &f);
+    tj_fold_trace(&f, out->arena, out);
+    for (size_t i = 0; i < f.count; i++)
+        f.spans[i].fields = NULL;
+    out->impl = f.origins;
+    out->resource_count = t->resources.count;
+    out->resources =
+        tj_arena_array(out->arena, struct tj_resource, t->resources.count);
+    for (size_t i = 0; i < t->resources.count; i++)
+        out->resources[i] = t->resources.items[i];
+    return leave(m, true);
+}
+
+static const struct tj_span *stored(const struct tj_trace *trace, size_t span)
+{
+    const uint64_t *origins = trace->impl;
+    return (const struct tj_span *)(uintptr_t)origins[span];
+}
+
+static bool memory_load_fields(struct tj_store *st, struct tj_trace *trace,
+                               size_t span, struct tj_err *err)
+{
+    (void)st;
+    (void)err;
+    const struct tj_span *s = stored(trace, span);
+    struct tj_field *fields =
+        tj_arena_array(trace->arena, struct tj_field, s->field_count);
+    for (size_t i = 0; i < s->field_count; i++) {
+        fields[i] = s->fields[i];
+        fields[i].text.ptr = NULL;
+    }
+    trace->spans[span].fields = fields;
+    return true;
+}
+
+static bool memory_read_field(struct tj_store *st, struct tj_trace *trace,
+                              const struct tj_field_range *range, tj_str *out,
+                              struct tj_err *err)
+{
+    (void)st;
+    (void)err;
+    const struct tj_span *s = stored(trace, range->span);
+    *out = tj_str_slice(s->fields[range->field].text, (size_t)range->offset,
+                        (size_t)range->len);
+    return true;
+}
+
+/* Newest first. */
+static int by_time(const void *left, const void *right)
+{
+    const struct memory_trace *a = *(struct memory_trace *const *)left;
+    const struct memory_trace *b = *(struct memory_trace *const *)right;
+    if (a->info.request_time != b->info.request_time)
+        return a->info.request_time > b->info.request_time ? -1 : 1;
+    return a->row > b->row ? -1 : a->row < b->row;
+}
+
+static bool is_behind(const struct memory_trace *t, const struct tj_scan *scan)
+{
+    return t->info.request_time < scan->time ||
+           (t->info.request_time == scan->time && t->row < scan->row);
+}
+
+/* Traces that are there, with fresh infos, in order of arrival. */
+static size_t listed(struct memory_store *m, bool with_judge_traces,
+                     struct tj_arena *a, struct memory_trace ***out)
+{
+    struct memory_trace **list =
+        tj_arena_array(a, struct memory_trace *, m->traces.count);
+    size_t count = 0;
+    for (size_t i = 0; i < m->traces.count; i++) {
+        struct memory_trace *t = m->traces.items[i];
+        if (t->deleted)
+            continue;
+        refresh(m, t);
+        if (with_judge_traces || !tj_fold_is_judge_trace(&t->info))
+            list[count++] = t;
+    }
+    *out = list;
+    return count;
+}
+
+static bool memory_scan(struct tj_store *st, const struct tj_scan *scan,
+                        struct tj_arena *a, struct tj_scan_page *out,
+                        struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    struct memory_trace **list;
+    size_t count = listed(m, scan->with_judge_traces, a, &list);
+    qsort(list, count, sizeof(struct memory_trace *), by_time);
+    out->rows = tj_arena_array(a, struct tj_scan_row,
+                               tj_size_min(count, scan->row_max));
+    for (size_t i = 0; i < count && out->count < scan->row_max; i++) {
+        if (!is_behind(list[i], scan))
+            continue;
+        struct tj_scan_row *row = &out->rows[out->count++];
+        row->info = info_of(m, list[i], a);
+        row->time = row->info.request_time;
+    }
+    return leave(m, true);
+}
+
+static bool memory_count(struct tj_store *st, bool with_judge_traces,
+                         uint64_t *out, struct tj_err *err)
+{
+    (void)err;
+    struct tj_arena scratch = {0};
+    struct memory_store *m = locked(st);
+    struct memory_trace **list;
+    *out = listed(m, with_judge_traces, &scratch, &list);
+    tj_arena_release(&scratch);
+    return leave(m, true);
+}
+
+static bool memory_resolve(struct tj_store *st, const tj_trace_id range[2],
+                           tj_trace_id *out, size_t *count, struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    for (size_t i = 0; i < m->traces.count; i++) {
+        const struct memory_trace *t = m->traces.items[i];
+        if (t->deleted || memcmp(&t->id, &range[0], sizeof t->id) < 0 ||
+            memcmp(&t->id, &range[1], sizeof t->id) > 0)
+            continue;
+        if (*count == 0 || memcmp(&t->id, out, sizeof t->id) < 0)
+            *out = t->id;
+        (*count)++;
+    }
+    return leave(m, true);
+}
+
+/* -- assessments ---------------------------------------------------------- */
+
+static bool memory_add_assessment(struct tj_store *st, struct tj_assessment *as,
+                                  struct tj_arena *a, struct tj_err *err)
+{
+    (void)a;
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, as->trace_id);
+    if (!t)
+        return leave(m, tj_fold_no_trace(as->trace_id, err));
+    put_assessment(m, t, as);
+    return leave(m, true);
+}
+
+static bool memory_assessments(struct tj_store *st, tj_trace_id id,
+                               struct tj_arena *a, struct tj_assessments *out,
+                               struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, id);
+    size_t count = t ? t->assessments.count : 0;
+    out->items = tj_arena_array(a, struct tj_assessment, count);
+    for (size_t i = 0; i < count; i++)
+        out->items[out->count++] = t->assessments.items[i];
+    tj_fold_assessments(out->items, out->count, a);
+    return leave(m, true);
+}
+
+static bool memory_delete_assessment(struct tj_store *st, tj_trace_id id,
+                                     tj_str assessment_id, bool *existed,
+                                     struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    struct memory_trace *t = find(m, id);
+    size_t kept = 0;
+    tj_str restored = {0};
+    for (size_t i = 0; t && i < t->assessments.count; i++) {
+        struct tj_assessment *as = &t->assessments.items[i];
+        if (tj_str_eq(as->id, assessment_id))
+            restored = as->overrides;
+        else
+            t->assessments.items[kept++] = *as;
+    }
+    *existed = t && kept < t->assessments.count;
+    if (*existed)
+        t->assessments.count = kept;
+    for (size_t i = 0; restored.len && i < kept; i++) {
+        if (tj_str_eq(t->assessments.items[i].id, restored))
+            t->assessments.items[i].valid = true;
+    }
+    return leave(m, true);
+}
+
+/* -- judges --------------------------------------------------------------- */
+
+static bool memory_add_judge(struct tj_store *st, const struct tj_judge_row *in,
+                             struct tj_arena *a, struct tj_judge_row *out,
+                             struct tj_err *err)
+{
+    (void)a;
+    (void)err;
+    struct memory_store *m = locked(st);
+    uint32_t version = 1;
+    tj_vec_each (&m->judges, struct tj_judge_row, row) {
+        if (!tj_str_eq(row->name, in->name))
+            continue;
+        if (tj_str_eq(row->digest, in->digest)) {
+            *out = *row;
+            return leave(m, true);
+        }
+        version = row->version + 1;
+    }
+    struct tj_judge_row *row = tj_vec_add(&m->judges, &m->arena);
+    *row = (struct tj_judge_row){
+        .name = keep(m, in->name),
+        .version = version,
+        .digest = keep(m, in->digest),
+        .source = keep(m, in->source),
+        .create_time = in->create_time,
+    };
+    *out = *row;
+    return leave(m, true);
+}
+
+static bool memory_find_judge(struct tj_store *st, tj_str name,
+                              uint32_t version, struct tj_arena *a,
+                              struct tj_judge_row *out, struct tj_err *err)
+{
+    (void)a;
+    (void)err;
+    struct memory_store *m = locked(st);
+    tj_vec_each (&m->judges, struct tj_judge_row, row) {
+        if (tj_str_eq(row->name, name) &&
+            (version == 0 || row->version == version))
+            *out = *row;
+    }
+    return leave(m, true);
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct tj_judge_row *a = left;
+    const struct tj_judge_row *b = right;
+    return tj_str_cmp(a->name, b->name);
+}
+
+static bool memory_judges(struct tj_store *st, struct tj_arena *a,
+                          struct tj_judge_rows *out, struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    out->items = tj_arena_array(a, struct tj_judge_row, m->judges.count);
+    tj_vec_each (&m->judges, struct tj_judge_row, row) {
+        size_t at = 0;
+        while (at < out->count && !tj_str_eq(out->items[at].name, row->name))
+            at++;
+        out->items[at] = *row; /* versions ascend: the last one stays */
+        out->count = tj_size_max(out->count, at + 1);
+    }
+    if (out->count)
+        qsort(out->items, out->count, sizeof *out->items, by_name);
+    return leave(m, true);
+}
+
+/* -- the whole ------------------------------------------------------------ */
+
+static bool memory_stats(struct tj_store *st, struct tj_store_stats *out,
+                         struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = locked(st);
+    for (size_t i = 0; i < m->traces.count; i++) {
+        struct memory_trace *t = m->traces.items[i];
+        if (t->deleted)
+            continue;
+        refresh(m, t);
+        out->trace_count++;
+        out->span_count += t->info.span_count;
+        out->text_bytes += t->info.text_bytes;
+        out->assessment_count += t->assessments.count;
+    }
+    return leave(m, true);
+}
+
+static void memory_close(struct tj_store *st)
+{
+    struct memory_store *m = self(st);
+    (void)pthread_mutex_destroy(&m->lock);
+    tj_arena_release(&m->arena);
+    tj_heap_free(m);
+}
+
+static const struct tj_store_ops memory_ops = {
+    .name = "memory",
+    .close = memory_close,
+    .add_batch = memory_add_batch,
+    .quiesce = memory_quiesce,
+    .open_trace = memory_open_trace,
+    .load_fields = memory_load_fields,
+    .read_field = memory_read_field,
+    .find_info = memory_find_info,
+    .scan = memory_scan,
+    .count = memory_count,
+    .resolve = memory_resolve,
+    .set_tag = memory_set_tag,
+    .delete_trace = memory_delete_trace,
+    .add_assessment = memory_add_assessment,
+    .assessments = memory_assessments,
+    .delete_assessment = memory_delete_assessment,
+    .add_judge = memory_add_judge,
+    .find_judge = memory_find_judge,
+    .judges = memory_judges,
+    .stats = memory_stats,
+};
+
+struct tj_store *tj_store_memory_new(void)
+{
+    struct memory_store *m = tj_heap_new(sizeof *m);
+    m->front.ops = &memory_ops;
+    (void)pthread_mutex_init(&m->lock, NULL);
+    tj_map_init(&m->by_id, &m->arena);
+    return &m->front;
+}

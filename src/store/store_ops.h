@@ -1,0 +1,128 @@
+/* store_ops.h - what a backend does, and what it may rely on.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A backend is a const table of functions and a struct that begins with
+ * struct tj_store.  Callers never come here: they use store.h, whose functions
+ * check, then call these.  A backend may rely on that:
+ *  1. ids are not all zero, names and sizes are within limits.h, ranges are
+ *     clamped to the field, row_max is in 1..TJ_SEARCH_ROWS_MAX;
+ *  2. outputs are zeroed before the call, and dropped when it fails.
+ * And it promises:
+ *  3. every slot is filled (all are MUST) and may be called from any thread;
+ *  4. `st` is how it finds itself: trace->store may be a wrapper around it;
+ *  5. what it opened stays readable while others write, but for a trace that
+ *     was deleted: then TJ_E_BACKEND says so.
+ */
+#ifndef TJ_STORE_STORE_OPS_H
+#define TJ_STORE_STORE_OPS_H
+
+#include "store/store.h"
+
+/* Where a scan goes on: behind this (time, row), newest first. */
+struct tj_scan {
+    tj_time time; /* UINT64_MAX, UINT64_MAX: from the newest */
+    uint64_t row;
+    size_t row_max;
+    bool with_judge_traces;
+};
+
+/* time is what the backend sorts by: the request time, as far as it was known
+ * when the trace was last written. */
+struct tj_scan_row {
+    tj_time time;
+    struct tj_trace_info info;
+};
+
+struct tj_scan_page {
+    struct tj_scan_row *rows; /* (time, info.row) descending */
+    size_t count;             /* < row_max: there are no more */
+};
+
+struct tj_field_range {
+    size_t span;
+    size_t field;
+    uint64_t offset;
+    uint64_t len;
+};
+
+struct tj_assessments {
+    struct tj_assessment *items;
+    size_t count;
+};
+
+struct tj_judge_rows {
+    struct tj_judge_row *items;
+    size_t count;
+};
+
+struct tj_store_ops {
+    const char *name;
+    void (*close)(struct tj_store *st);
+
+    bool (*add_batch)(struct tj_store *st, const struct tj_batch *batch,
+                      struct tj_err *err);
+    bool (*quiesce)(struct tj_store *st, struct tj_err *err);
+
+    /* Fills all but out->store and out->arena; absent: span_count 0 and
+     * *found false.  A trace may be there without spans. */
+    bool (*open_trace)(struct tj_store *st, tj_trace_id id,
+                       struct tj_trace *out, bool *found, struct tj_err *err);
+    bool (*load_fields)(struct tj_store *st, struct tj_trace *trace,
+                        size_t span, struct tj_err *err);
+    bool (*read_field)(struct tj_store *st, struct tj_trace *trace,
+                       const struct tj_field_range *range, tj_str *out,
+                       struct tj_err *err);
+
+    bool (*find_info)(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
+                      struct tj_trace_info *out, bool *found,
+                      struct tj_err *err);
+    bool (*scan)(struct tj_store *st, const struct tj_scan *scan,
+                 struct tj_arena *a, struct tj_scan_page *out,
+                 struct tj_err *err);
+    bool (*count)(struct tj_store *st, bool with_judge_traces, uint64_t *out,
+                  struct tj_err *err);
+    /* The first id in [low, high] and how many there are. */
+    bool (*resolve)(struct tj_store *st, const tj_trace_id range[2],
+                    tj_trace_id *out, size_t *count, struct tj_err *err);
+
+    /* An empty value with ptr NULL takes the tag away. */
+    bool (*set_tag)(struct tj_store *st, tj_trace_id id, tj_str key,
+                    tj_str value, struct tj_err *err);
+    bool (*delete_trace)(struct tj_store *st, tj_trace_id id, bool *existed,
+                         struct tj_err *err);
+
+    /* as has id, times and a trace id; on a known key as->id becomes the id
+     * that is there. */
+    bool (*add_assessment)(struct tj_store *st, struct tj_assessment *as,
+                           struct tj_arena *a, struct tj_err *err);
+    bool (*assessments)(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
+                        struct tj_assessments *out, struct tj_err *err);
+    bool (*delete_assessment)(struct tj_store *st, tj_trace_id id,
+                              tj_str assessment_id, bool *existed,
+                              struct tj_err *err);
+
+    /* in has name, digest, source and time; out also the version. */
+    bool (*add_judge)(struct tj_store *st, const struct tj_judge_row *in,
+                      struct tj_arena *a, struct tj_judge_row *out,
+                      struct tj_err *err);
+    bool (*find_judge)(struct tj_store *st, tj_str name, uint32_t version,
+                       struct tj_arena *a, struct tj_judge_row *out,
+                       struct tj_err *err);
+    bool (*judges)(struct tj_store *st, struct tj_arena *a,
+                   struct tj_judge_rows *out, struct tj_err *err);
+
+    bool (*stats)(struct tj_store *st, struct tj_store_stats *out,
+                  struct tj_err *err);
+};
+
+struct tj_store {
+    const struct tj_store_ops *ops;
+};
+
+/* The members of the family.  path and options as for tj_store_open. */
+struct tj_store *tj_store_memory_new(void);
+bool tj_store_sqlite_open(tj_str path, const struct tj_store_options *options,
+                          struct tj_store **out, struct tj_err *err)
+    TJ_MUST_USE;
+
+#endif

@@ -1,0 +1,442 @@
+/* store_search.c - pages of traces: filtered, ordered, with a place to go on.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Backends hand out infos newest first (ops->scan); this file filters them.
+ * In that order a page token is the (time, row) of the last trace given out,
+ * so traces that arrive meanwhile neither repeat nor hide any.
+ *
+ * Any other order needs every match before the first can be given out: for
+ * each a sort key is kept, bytes that compare as the order says, and the
+ * token is the last key given out and its row.
+ *
+ *     key = for each order clause:  0 bytes   or   1 when there is no value
+ *           bytes = 8 of a number, or text and a NUL; all turned round when
+ *           descending.  Traces without the value come last either way.
+ */
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/hex.h"
+#include "store/store_ops.h"
+
+enum {
+    SCAN_ROWS = 256,
+    KEY_TEXT_BYTES_MAX = 128, /* longer texts are equal to the order */
+    KEY_BYTES_MAX = 4096,
+    PLACE_BYTES = 16, /* of a token: time and row */
+};
+/* What an order by something else than time may have to sort: some 50 MB. */
+#define SORT_ROWS_MAX ((size_t)500000)
+
+/* -- walking over matches ------------------------------------------------- */
+
+struct walk {
+    struct tj_store *st;
+    const struct tj_trace_query *query;
+    struct tj_scan scan;
+    struct tj_arena arena; /* of one scan page */
+    struct tj_scan_page page;
+    size_t at; /* next of page */
+};
+
+static void walk_init(struct walk *w, struct tj_store *st,
+                      const struct tj_trace_query *query)
+{
+    *w = (struct walk){
+        .st = st,
+        .query = query,
+        .scan = {.time = UINT64_MAX,
+                 .row = UINT64_MAX,
+                 .row_max = SCAN_ROWS,
+                 .with_judge_traces = query->with_judge_traces},
+        .page = {.count = SCAN_ROWS},
+        .at = SCAN_ROWS,
+    };
+}
+
+static bool next_page(struct walk *w, struct tj_err *err)
+{
+    struct tj_scan_page page = {0};
+    tj_arena_reset(&w->arena);
+    if (!w->st->ops->scan(w->st, &w->scan, &w->arena, &page, err))
+        return false;
+    if (page.count) {
+        w->scan.time = page.rows[page.count - 1].time;
+        w->scan.row = page.rows[page.count - 1].info.row;
+    }
+    w->page = page;
+    w->at = 0;
+    return true;
+}
+
+/* *out is good until the next call. */
+static enum tj_step walk_next(struct walk *w, const struct tj_scan_row **out,
+                              struct tj_err *err)
+{
+    for (;;) {
+        if (w->at == w->page.count) {
+            if (w->page.count < SCAN_ROWS)
+                return TJ_DONE;
+            if (!next_page(w, err))
+                return TJ_FAILED;
+            continue;
+        }
+        const struct tj_scan_row *row = &w->page.rows[w->at++];
+        *out = row;
+        return TJ_ROW;
+    }
+}
+
+/* -- copies of infos that outlive the walk -------------------------------- */
+
+static void keep_pairs(struct tj_arena *a, tj_pairs *pairs)
+{
+    struct tj_pair *items = tj_arena_array(a, struct tj_pair, pairs->count);
+    for (size_t i = 0; i < pairs->count; i++) {
+        items[i].key = tj_str_dup(a, pairs->items[i].key);
+        items[i].value = tj_str_dup(a, pairs->items[i].value);
+    }
+    pairs->items = items;
+    pairs->cap = pairs->count;
+}
+
+static struct tj_trace_info keep_info(struct tj_arena *a,
+                                      const struct tj_trace_info *info)
+{
+    struct tj_trace_info c = *info;
+    tj_str *texts[] = {&c.client_request_id, &c.source_id,
+                       &c.experiment,        &c.name,
+                       &c.session,           &c.user,
+                       &c.request_preview,   &c.response_preview};
+    for (size_t i = 0; i < TJ_COUNT(texts); i++)
+        *texts[i] = tj_str_dup(a, *texts[i]);
+    keep_pairs(a, &c.metadata);
+    keep_pairs(a, &c.tags);
+    return c;
+}
+
+/* -- tokens --------------------------------------------------------------- */
+
+static void put_u64(unsigned char *out, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (unsigned char)(value >> (56 - 8 * i));
+}
+
+static uint64_t take_u64(const unsigned char *bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+/* Time and row, and for an order of its own the sort key; in hex. */
+static tj_str token_text(struct tj_arena *a, tj_time time, uint64_t row,
+                         tj_str key)
+{
+    size_t size = PLACE_BYTES + key.len;
+    unsigned char *bytes = tj_arena_alloc(a, size);
+    put_u64(bytes, time);
+    put_u64(bytes + 8, row);
+    if (key.len)
+        memcpy(bytes + PLACE_BYTES, key.ptr, key.len);
+    char *digits = tj_arena_alloc(a, 2 * size);
+    tj_hex_write(bytes, size, digits);
+    return (tj_str){digits, 2 * size};
+}
+
+struct token {
+    tj_time time;
+    uint64_t row;
+    tj_str key;
+};
+
+static bool token_parse(tj_str text, struct tj_arena *a, struct token *out,
+                        struct tj_err *err)
+{
+    size_t size = text.len / 2;
+    bool sized = text.len % 2 == 0 && size >= PLACE_BYTES &&
+                 size <= PLACE_BYTES + KEY_BYTES_MAX;
+    unsigned char *bytes = tj_arena_alloc(a, sized ? size : 1);
+    if (!sized || !tj_hex_parse(text, bytes, size))
+        return tj_fail(err, TJ_E_INPUT,
+                       "page token is not one that this store gave out");
+    out->time = take_u64(bytes);
+    out->row = take_u64(bytes + 8);
+    out->key = (tj_str){(char *)bytes + PLACE_BYTES, size - PLACE_BYTES};
+    return true;
+}
+
+/* -- newest first --------------------------------------------------------- */
+
+static bool by_time(const struct tj_order *order, size_t count)
+{
+    return count == 0 ||
+           (count == 1 && order->entity == TJ_ENTITY_ATTRIBUTE &&
+            order->attribute == TJ_ATTR_TIMESTAMP_MS && order->descending);
+}
+
+/* Fills out with up to row_max matches; the token when one more is there. */
+static bool collect(struct walk *w, struct tj_arena *a,
+                    struct tj_trace_page *out, struct tj_err *err)
+{
+    size_t row_max = w->query->row_max;
+    const struct tj_scan_row *row = NULL;
+    enum tj_step step;
+    tj_time last = 0;
+    out->infos = tj_arena_array(a, struct tj_trace_info, row_max);
+    while ((step = walk_next(w, &row, err)) == TJ_ROW) {
+        if (out->count == row_max) {
+            uint64_t last_row = out->infos[row_max - 1].row;
+            out->next_page_token = token_text(a, last, last_row, TJ_STR(""));
+            return true;
+        }
+        last = row->time;
+        out->infos[out->count++] = keep_info(a, &row->info);
+    }
+    return step == TJ_DONE;
+}
+
+static bool search_by_time(struct tj_store *st,
+                           const struct tj_trace_query *query,
+                           struct tj_arena *a, struct tj_trace_page *out,
+                           struct tj_err *err)
+{
+    struct walk w;
+    walk_init(&w, st, query);
+    if (query->page_token.len) {
+        struct token token;
+        if (!token_parse(query->page_token, a, &token, err))
+            return false;
+        w.scan.time = token.time;
+        w.scan.row = token.row;
+    }
+    bool ok = collect(&w, a, out, err);
+    tj_arena_release(&w.arena);
+    if (ok && !query->filter)
+        return st->ops->count(st, query->with_judge_traces, &out->total, err);
+    if (ok && !query->page_token.len && !out->next_page_token.len)
+        out->total = out->count;
+    return ok;
+}
+
+/* -- any other order ------------------------------------------------------ */
+
+/* The value that an order clause looks at: a number, a text, or none. */
+struct value {
+    bool present;
+    bool is_text;
+    uint64_t number;
+    tj_str text;
+};
+
+static struct value number_value(uint64_t number, bool present)
+{
+    return (struct value){.present = present, .number = number};
+}
+
+static struct value text_value(tj_str text)
+{
+    return (struct value){.present = text.len, .is_text = true, .text = text};
+}
+
+static struct value attribute_value(const struct tj_scan_row *row,
+                                    enum tj_filter_attribute attribute)
+{
+    const struct tj_trace_info *info = &row->info;
+    tj_str id = {(const char *)info->trace_id.bytes,
+                 sizeof info->trace_id.bytes};
+    switch (attribute) {
+    case TJ_ATTR_REQUEST_ID: return text_value(id);
+    case TJ_ATTR_TIMESTAMP_MS: return number_value(row->time, row->time);
+    case TJ_ATTR_EXECUTION_TIME_MS:
+        return number_value(info->duration_ns, info->duration_ns);
+    case TJ_ATTR_END_TIME_MS:
+        return number_value(info->request_time + info->duration_ns,
+                            info->request_time && info->duration_ns);
+    case TJ_ATTR_STATUS:
+        return text_value(tj_str_c(tj_trace_state_name(info->state)));
+    case TJ_ATTR_CLIENT_REQUEST_ID: return text_value(info->client_request_id);
+    case TJ_ATTR_NAME: return text_value(info->name);
+    case TJ_ATTR_RUN_ID:
+        return text_value(
+            tj_pairs_find(&info->metadata, TJ_STR("mlflow.sourceRun")));
+    case TJ_ATTR_EXPERIMENT_ID: return text_value(info->experiment);
+    case TJ_ATTR_TEXT: break; /* not a value that has an order */
+    }
+    return (struct value){0};
+}
+
+static struct value order_value(const struct tj_scan_row *row,
+                                const struct tj_order *order)
+{
+    if (order->entity == TJ_ENTITY_TAG)
+        return text_value(tj_pairs_find(&row->info.tags, order->key));
+    if (order->entity == TJ_ENTITY_METADATA)
+        return text_value(tj_pairs_find(&row->info.metadata, order->key));
+    return attribute_value(row, order->attribute);
+}
+
+static void put_value(struct tj_buf *key, const struct value *v,
+                      const struct tj_order *order)
+{
+    tj_buf_byte(key, v->present ? 0 : 1);
+    if (!v->present)
+        return;
+    size_t from = key->len;
+    if (v->is_text) {
+        tj_buf_add(key, tj_str_slice(v->text, 0, KEY_TEXT_BYTES_MAX));
+        tj_buf_byte(key, 0);
+    } else {
+        unsigned char bytes[8];
+        put_u64(bytes, v->number);
+        tj_buf_add(key, (tj_str){(const char *)bytes, sizeof bytes});
+    }
+    for (size_t i = from; order->descending && i < key->len; i++)
+        key->ptr[i] = (char)~key->ptr[i];
+}
+
+struct match {
+    tj_str key;
+    tj_time time;
+    uint64_t row;
+    tj_trace_id id;
+};
+
+/* By key; equal keys newest first. */
+static int match_cmp(const void *left, const void *right)
+{
+    const struct match *a = left;
+    const struct match *b = right;
+    int by_key = tj_str_cmp(a->key, b->key);
+    if (by_key)
+        return by_key;
+    if (a->time != b->time)
+        return a->time > b->time ? -1 : 1;
+    return a->row > b->row ? -1 : a->row < b->row;
+}
+
+static bool add_key(const struct tj_trace_query *query,
+                    const struct tj_scan_row *row, struct tj_arena *a,
+                    tj_str *out, struct tj_err *err)
+{
+    struct tj_buf key;
+    tj_buf_init(&key, a, KEY_BYTES_MAX);
+    for (size_t i = 0; i < query->order_count; i++) {
+        struct value v = order_value(row, &query->order[i]);
+        put_value(&key, &v, &query->order[i]);
+    }
+    *out = tj_buf_str(&key);
+    return tj_buf_ok(&key, "order of the search", err);
+}
+
+typedef TJ_VEC(struct match) matches;
+
+static bool find_matches(struct walk *w, struct tj_arena *scratch, matches *out,
+                         struct tj_err *err)
+{
+    const struct tj_scan_row *row = NULL;
+    enum tj_step step;
+    while ((step = walk_next(w, &row, err)) == TJ_ROW) {
+        if (out->count == SORT_ROWS_MAX)
+            return tj_fail(err, TJ_E_LIMIT,
+                           "over %zu traces to sort: order by timestamp, or "
+                           "filter for less",
+                           SORT_ROWS_MAX);
+        struct match *m = tj_vec_add(out, scratch);
+        m->time = row->time;
+        m->row = row->info.row;
+        m->id = row->info.trace_id;
+        if (!add_key(w->query, row, scratch, &m->key, err))
+            return false;
+    }
+    return step == TJ_DONE;
+}
+
+/* Where the page after this token begins. */
+static size_t first_behind(const matches *all, const struct token *token)
+{
+    struct match place = {
+        .key = token->key, .time = token->time, .row = token->row};
+    size_t low = 0;
+    size_t high = all->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (match_cmp(&all->items[mid], &place) <= 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* A trace that was deleted since it matched is left out. */
+static bool fill_page(struct tj_store *st, const struct match *from,
+                      size_t count, struct tj_arena *a,
+                      struct tj_trace_page *out, struct tj_err *err)
+{
+    out->infos = tj_arena_array(a, struct tj_trace_info, count);
+    for (size_t i = 0; i < count; i++) {
+        bool found = false;
+        if (!st->ops->find_info(st, from[i].id, a, &out->infos[out->count],
+                                &found, err))
+            return false;
+        out->count += found;
+    }
+    return true;
+}
+
+static bool search_sorted(struct walk *w, struct tj_arena *scratch,
+                          struct tj_arena *a, struct tj_trace_page *out,
+                          struct tj_err *err)
+{
+    matches all = {0};
+    struct token token = {0};
+    tj_str given = w->query->page_token;
+    if (given.len && !token_parse(given, a, &token, err))
+        return false;
+    if (!find_matches(w, scratch, &all, err))
+        return false;
+    if (all.count)
+        qsort(all.items, all.count, sizeof *all.items, match_cmp);
+    size_t from = given.len ? first_behind(&all, &token) : 0;
+    size_t count = tj_size_min(all.count - from, w->query->row_max);
+    if (count && !fill_page(w->st, &all.items[from], count, a, out, err))
+        return false;
+    if (from + count < all.count) {
+        const struct match *last = &all.items[from + count - 1];
+        out->next_page_token = token_text(a, last->time, last->row, last->key);
+    }
+    out->total = all.count;
+    return true;
+}
+
+/* -- the search ----------------------------------------------------------- */
+
+bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
+                     struct tj_arena *a, struct tj_trace_page *out,
+                     struct tj_err *err)
+{
+    struct tj_trace_page page = {.total = UINT64_MAX};
+    if (query->filter)
+        return tj_fail(err, TJ_E_INPUT, "this store cannot filter");
+    if (query->row_max < 1 || query->row_max > TJ_SEARCH_ROWS_MAX)
+        return tj_fail(err, TJ_E_INPUT, "page size must be 1 to %d, not %zu",
+                       TJ_SEARCH_ROWS_MAX, query->row_max);
+    if (by_time(query->order, query->order_count)) {
+        if (!search_by_time(st, query, a, &page, err))
+            return false;
+    } else {
+        struct tj_arena scratch = {0};
+        struct walk w;
+        walk_init(&w, st, query);
+        bool ok = search_sorted(&w, &scratch, a, &page, err);
+        tj_arena_release(&w.arena);
+        tj_arena_release(&scratch);
+        if (!ok)
+            return false;
+    }
+    *out = page;
+    return true;
+}
