@@ -189,6 +189,39 @@ void *tj_arena_grow(struct tj_arena *a, void *old, size_t old_size,
     return memory;
 }
 
+void tj_arena_cut(struct tj_arena *a, void *old, size_t old_size,
+                  size_t new_size)
+{
+    assert(new_size <= old_size);
+    if (!is_newest(a, old, old_size))
+        return;
+    char *next = (char *)old + round_up(new_size ? new_size : 1);
+    a->used_bytes -= (size_t)(a->next - next);
+    a->next = next;
+    POISON((char *)old + new_size, (size_t)(a->end - (char *)old) - new_size);
+}
+
+void tj_arena_adopt(struct tj_arena *a, struct tj_arena *other)
+{
+    struct tj_arena_block *last = other->blocks;
+    if (!last)
+        return;
+    while (last->older)
+        last = last->older;
+    if (a->blocks) {
+        /* Behind the newest, so that a goes on filling its own block. */
+        last->older = a->blocks->older;
+        a->blocks->older = other->blocks;
+        a->used_bytes += other->used_bytes;
+    } else {
+        a->blocks = other->blocks;
+        a->next = other->next;
+        a->end = other->end;
+        a->used_bytes += other->used_bytes;
+    }
+    *other = (struct tj_arena){0};
+}
+
 tj_str tj_str_dup(struct tj_arena *a, tj_str s)
 {
     return (tj_str){tj_cstr(a, s), s.len};

@@ -46,6 +46,12 @@ void *tj_arena_zero(struct tj_arena *a, size_t size);
 /* Extends an allocation in place when it is the newest, else copies it. */
 void *tj_arena_grow(struct tj_arena *a, void *old, size_t old_size,
                     size_t new_size);
+/* Gives back the tail of an allocation when it is the newest; else nothing
+ * happens.  old and its first new_size bytes stay where they are. */
+void tj_arena_cut(struct tj_arena *a, void *old, size_t old_size,
+                  size_t new_size);
+/* Moves all memory of other into a (no byte is copied); other is then empty. */
+void tj_arena_adopt(struct tj_arena *a, struct tj_arena *other);
 
 /* One zeroed object, or count of them (count is checked for overflow). */
 #define tj_arena_new(a, type) ((type *)tj_arena_zero((a), sizeof(type)))

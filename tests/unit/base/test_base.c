@@ -57,6 +57,31 @@ static void str_cut_and_find(void **state)
     assert_str_eq(tj_str_slice(TJ_STR("abc"), 9, 1), "");
 }
 
+static void arena_cuts_and_adopts(void **state)
+{
+    (void)state;
+    struct tj_arena a = {0};
+    char *first = tj_arena_alloc(&a, 100);
+    tj_arena_cut(&a, first, 100, 10);
+    char *second = tj_arena_alloc(&a, 8);
+    assert_ptr_equal(second, first + 16);
+    tj_arena_cut(&a, first, 16, 1); /* no longer the newest */
+    assert_ptr_equal(tj_arena_alloc(&a, 8), second + 16);
+    struct tj_arena b = {0};
+    tj_str kept = tj_str_dup(&b, TJ_STR("kept"));
+    char *big = tj_arena_zero(&b, 1 << 20);
+    tj_arena_adopt(&a, &b);
+    assert_null(b.blocks);
+    tj_arena_release(&b);
+    assert_str_eq(kept, "kept");
+    assert_int_equal(big[(1 << 20) - 1], 0);
+    assert_ptr_equal(tj_arena_alloc(&a, 8), second + 32);
+    tj_arena_adopt(&b, &a);
+    assert_str_eq(kept, "kept");
+    tj_arena_adopt(&b, &a);
+    tj_arena_release(&b);
+}
+
 static void arena_keeps_contents(void **state)
 {
     (void)state;
@@ -253,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(str_numbers),
         cmocka_unit_test(str_cut_and_find),
+        cmocka_unit_test(arena_cuts_and_adopts),
         cmocka_unit_test(arena_keeps_contents),
         cmocka_unit_test(vec_and_map),
         cmocka_unit_test(buf_latches_at_its_maximum),
