@@ -10,7 +10,6 @@
 
 tj_str tj_base64_write(struct tj_arena *a, tj_str bytes);
 /* Padding may be missing; line breaks may not.  False for anything else. */
-bool tj_base64_parse(struct tj_arena *a, tj_str text,
-                     tj_str *out) TJ_MUST_USE;
+bool tj_base64_parse(struct tj_arena *a, tj_str text, tj_str *out) TJ_MUST_USE;
 
 #endif

@@ -120,8 +120,8 @@ const struct tj_json *tj_json_next(const struct tj_json *parent,
 
 /* tj_json_each(arr, it) { ... }: the items of an array (none if v is not). */
 #define tj_json_each(v, it)                                                    \
-    for (const struct tj_json *it =                                            \
-             tj_json_is_array(v) ? tj_json_first(v) : NULL;                    \
+    for (const struct tj_json *it = tj_json_is_array(v) ? tj_json_first(v)     \
+                                                        : NULL;                \
          it; it = tj_json_next((v), it))
 
 /* An iterator over members, in document order:

@@ -15,6 +15,14 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* What tj_utf8_next gives for bytes that are no character. */
+#define TJ_UTF8_BAD UINT32_MAX
+
+/* Length of the character that s (not empty) begins with and its code; or of
+ * the maximal bad part, with *code TJ_UTF8_BAD. */
+size_t tj_utf8_next(tj_str s, uint32_t *code);
+/* Length of the longest prefix of valid characters above U+007F. */
+size_t tj_utf8_high_run(tj_str s) TJ_PURE;
 /* Length of the longest valid prefix; s.len when all is valid. */
 size_t tj_utf8_valid(tj_str s) TJ_PURE;
 /* s itself when valid; else a copy in which every maximal bad part is one
@@ -26,7 +34,10 @@ tj_str tj_utf8_clip(tj_str s, size_t bytes_max) TJ_PURE;
 bool tj_utf8_is_boundary(tj_str s, size_t offset) TJ_PURE;
 /* Number of characters of valid text. */
 size_t tj_utf8_count(tj_str s) TJ_PURE;
-/* Appends U+code; code above U+10FFFF or a surrogate appends U+FFFD. */
+/* Writes U+code as one to four bytes and returns their number; a code above
+ * U+10FFFF or a surrogate is written as U+FFFD. */
+size_t tj_utf8_encode(uint32_t code, char out[4]);
+/* Appends what tj_utf8_encode writes. */
 void tj_utf8_put(struct tj_buf *out, uint32_t code);
 /* For a terminal: C0 and C1 controls, ESC, DEL and bidirectional overrides of
  * untrusted text become visible (U+FFFD or "\x1b"); \n and \t are kept when

@@ -1,0 +1,125 @@
+/* plain.c - field text: strings as they are, structure as in Python.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "text/plain.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "text/json_int.h"
+#include "text/utf8.h"
+
+/* How many '#' the marks of text need: one more than the longest run of them
+ * behind a '"', and none when there is no '"'. */
+static size_t marks_for(tj_str text)
+{
+    size_t marks = 0;
+    const char *end = text.ptr + text.len;
+    const char *p = text.len ? memchr(text.ptr, '"', text.len) : NULL;
+    while (p) {
+        size_t run = 0;
+        for (p++; p < end && *p == '#'; p++)
+            run++;
+        marks = tj_size_max(marks, run + 1);
+        p = p < end ? memchr(p, '"', (size_t)(end - p)) : NULL;
+    }
+    return marks;
+}
+
+static void put_string(struct tj_buf *out, tj_str text)
+{
+    size_t marks = marks_for(text);
+    size_t around = 2 * (marks + 1);
+    size_t size = 0;
+    bool fits = tj_size_add(text.len, around, &size);
+    assert(fits);
+    char *at = tj_buf_take(out, size);
+    if (!at)
+        return;
+    memset(at, '#', marks);
+    at[marks] = '"';
+    if (text.len)
+        memcpy(at + marks + 1, text.ptr, text.len);
+    at[marks + 1 + text.len] = '"';
+    memset(at + marks + 2 + text.len, '#', marks);
+}
+
+static tj_str word_of(const struct tj_json *v)
+{
+    switch (tj_json_type(v)) {
+    case TJ_JSON_FALSE: return TJ_STR("false");
+    case TJ_JSON_TRUE: return TJ_STR("true");
+    case TJ_JSON_INT:
+    case TJ_JSON_UINT:
+    case TJ_JSON_DOUBLE: return tj_json_number_text(v);
+    case TJ_JSON_NULL:
+    case TJ_JSON_STRING:
+    case TJ_JSON_ARRAY:
+    case TJ_JSON_OBJECT: break;
+    }
+    return TJ_STR("null");
+}
+
+/* One open container while writing. */
+struct level {
+    const struct tj_json *end;
+    bool object;
+    bool value_due; /* a key was written */
+    bool fresh;     /* nothing in it yet */
+};
+
+static void put_separator(struct tj_buf *out, struct level *in)
+{
+    if (in->value_due)
+        tj_buf_add(out, TJ_STR(": "));
+    else if (!in->fresh)
+        tj_buf_add(out, TJ_STR(", "));
+    in->fresh = false;
+    in->value_due = in->object && !in->value_due;
+}
+
+void tj_plain_write_inner(struct tj_buf *out, const struct tj_json *v)
+{
+    /* Only what is open is written to: most values are small. */
+    struct level levels[TJ_JSON_DEPTH_MAX + 1];
+    levels[0] = (struct level){.fresh = true}; /* around v */
+    size_t depth = 0;
+    const struct tj_json *end = v ? v + tj_json_head_span(v) : NULL;
+    if (!v)
+        tj_buf_add(out, word_of(v));
+    for (const struct tj_json *at = v; at < end; at++) {
+        for (; depth && at == levels[depth].end; depth--)
+            tj_buf_byte(out, levels[depth].object ? '}' : ']');
+        put_separator(out, &levels[depth]);
+        if (tj_json_is_container(at)) {
+            assert(depth < TJ_JSON_DEPTH_MAX);
+            bool object = tj_json_is_object(at);
+            levels[++depth] = (struct level){
+                .end = at + at->as.span, .object = object, .fresh = true};
+            tj_buf_byte(out, object ? '{' : '[');
+        } else if (tj_json_is_string(at)) {
+            put_string(out, tj_json_str(at));
+        } else {
+            tj_buf_add(out, word_of(at));
+        }
+    }
+    for (; depth; depth--)
+        tj_buf_byte(out, levels[depth].object ? '}' : ']');
+}
+
+void tj_plain_write(struct tj_buf *out, const struct tj_json *v)
+{
+    if (tj_json_is_string(v))
+        tj_buf_add(out, tj_json_str(v));
+    else
+        tj_plain_write_inner(out, v);
+}
+
+bool tj_plain_parse(tj_str text, struct tj_arena *a, struct tj_json_doc *out,
+                    struct tj_err *err)
+{
+    size_t valid = tj_utf8_valid(text);
+    if (valid < text.len)
+        return tj_fail(err, TJ_E_INPUT, "offset %zu: not UTF-8", valid);
+    return tj_json_read_all(text, TJ_SYNTAX_PLAIN, a, out, err);
+}
