@@ -3,6 +3,12 @@
  *
  * The I/O around the state machine of judge.h: asks go to a model, replies
  * come back, the finished verdict and its transcript go to the store.
+ *  1. One judge, version and model has one assessment on a trace: judging
+ *     again replaces it (same key), and a failure never takes the place of a
+ *     rating.  A cancelled judgment is not stored.
+ *  2. A subject that cannot be judged (no such trace, a missing value, a trace
+ *     that a judge made) comes back with err TJ_E_INPUT and is not stored.
+ *  3. tj_drive_close is for when the loop has run empty.
  * Threads: the loop's.
  */
 #ifndef TJ_JUDGE_DRIVE_H
@@ -13,8 +19,9 @@
 
 struct tj_drive;
 
-/* Called once for each judgment, in order of completion.  The verdict lives
- * until the call returns.  err is not NULL when *we* failed (store). */
+/* Called once for each judgment that began, in order of completion.  verdict is
+ * never NULL and lives until the call returns.  err is not NULL when there is
+ * no judgment (2) or it could not be stored. */
 typedef void (*tj_verdict_fn)(void *ctx, const struct tj_verdict *verdict,
                               const struct tj_err *err);
 

@@ -63,6 +63,8 @@ struct tj_judge_options {
     struct tj_judge_watch watch;
     bool allow_judge_traces; /* loop guard off */
     uint64_t nonce;          /* 0: random; set for reproducible prompts */
+    uint64_t (*mono_ns)(void *ctx); /* NULL: tj_mono_ns; for tests */
+    void *mono_ctx;
 };
 
 /* The case arena a holds the run.  TJ_E_INPUT with MLflow's message for a
@@ -71,6 +73,10 @@ bool tj_judge_new(const struct tj_judge_def *def,
                   const struct tj_subject *subject, struct tj_store *store,
                   const struct tj_judge_options *options, struct tj_arena *a,
                   struct tj_judge **out, struct tj_err *err) TJ_MUST_USE;
+
+/* The number in this run's frames: with it as options.nonce, and the same
+ * replies, a later run sends the same bytes (replay). */
+uint64_t tj_judge_nonce(const struct tj_judge *j);
 
 enum tj_judge_step tj_judge_next(struct tj_judge *j, struct tj_ask *out,
                                  struct tj_err *err) TJ_MUST_USE;
