@@ -101,6 +101,16 @@ bool tj_file_write(const char *path, tj_str bytes, struct tj_err *err)
     return false;
 }
 
+bool tj_file_append(const char *path, tj_str bytes, struct tj_err *err)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return tj_fail(err, TJ_E_IO, "%s: %s", path, reason());
+    bool ok = write_all(fd, bytes);
+    ok = close(fd) == 0 && ok;
+    return ok || tj_fail(err, TJ_E_IO, "%s: %s", path, reason());
+}
+
 bool tj_file_make_parents(const char *path, struct tj_err *err)
 {
     char part[4096];

@@ -46,6 +46,8 @@
 /* -- models ------------------------------------------------------------- */
 #define TJ_MODEL_REPLY_BYTES_MAX ((size_t)16 << 20)
 #define TJ_MODEL_REQUEST_BYTES_MAX ((size_t)64 << 20)
+/* A file of recorded asks and replies: read whole by replay:/. */
+#define TJ_RECORDING_BYTES_MAX ((size_t)512 << 20)
 #define TJ_TOOL_CALLS_PER_TURN_MAX ((size_t)64)
 
 /* -- one judgment: the defaults of a judge's `limits:` ------------------- */

@@ -257,6 +257,11 @@ static void files(void **state)
     tj_str back = {0};
     assert_ok(tj_file_read(path.ptr, 5, &a, &back, &err), err);
     assert_str_eq(back, "hello");
+    assert_ok(tj_file_append(path.ptr, TJ_STR(", you"), &err), err);
+    assert_ok(tj_file_read(path.ptr, 10, &a, &back, &err), err);
+    assert_str_eq(back, "hello, you");
+    assert_fails(tj_file_append(dir, TJ_STR("x"), &err), err, TJ_E_IO,
+                 "is a directory");
     assert_fails(tj_file_read(path.ptr, 4, &a, &back, &err), err, TJ_E_LIMIT,
                  "over 4 bytes");
     assert_fails(tj_file_read("/nonexistent", 4, &a, &back, &err), err,
