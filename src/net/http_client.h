@@ -38,13 +38,13 @@ struct tj_http_request {
 };
 
 struct tj_http_response {
-    bool ok;              /* an HTTP response arrived whole */
+    bool ok; /* an HTTP response arrived whole */
     int status;
     TJ_VEC(struct tj_header) headers;
     tj_str body;
-    struct tj_err err;    /* when !ok: IO (network), LIMIT, CANCELLED, BUSY
+    struct tj_err err; /* when !ok: IO (network), LIMIT, CANCELLED, BUSY
                            * (timed out) */
-    bool request_sent;    /* !ok: the server may have seen the request */
+    bool request_sent; /* !ok: the server may have seen the request */
     uint64_t duration_ns;
 };
 /* The first header called name, case folded; empty when absent. */
