@@ -26,7 +26,7 @@
 enum tj_role { TJ_ROLE_USER, TJ_ROLE_ASSISTANT, TJ_ROLE_TOOL };
 
 struct tj_tool_use {
-    tj_str id;   /* the provider's call id */
+    tj_str id; /* the provider's call id */
     tj_str name;
     tj_str args; /* JSON text as the model wrote it; may be malformed */
 };
@@ -61,21 +61,21 @@ struct tj_ask {
     const struct tj_tool_spec *tools;
     size_t tool_count;
     enum tj_tool_choice choice;
-    tj_str schema_name; /* structured answer wanted; empty: free text */
-    tj_str schema;      /* JSON Schema, closed objects */
+    tj_str schema_name;        /* structured answer wanted; empty: free text */
+    tj_str schema;             /* JSON Schema, closed objects */
     int64_t output_tokens_max; /* 0: the dialect's default */
-    tj_str params;      /* JSON object merged into the body: temperature, ...;
+    tj_str params;    /* JSON object merged into the body: temperature, ...;
                          * empty: nothing is sent that was not asked for */
-    tj_str cache_key;   /* same for all asks that share a prefix */
+    tj_str cache_key; /* same for all asks that share a prefix */
     uint64_t deadline_mono_ns; /* 0: none; see tj_mono_ns */
 };
 
 enum tj_stop {
-    TJ_STOP_END,       /* the model was done */
-    TJ_STOP_TOOLS,     /* it wants tools */
-    TJ_STOP_LENGTH,    /* cut at the output maximum */
-    TJ_STOP_REFUSAL,   /* refused, or a content filter did */
-    TJ_STOP_ERROR,     /* no answer: see error */
+    TJ_STOP_END,     /* the model was done */
+    TJ_STOP_TOOLS,   /* it wants tools */
+    TJ_STOP_LENGTH,  /* cut at the output maximum */
+    TJ_STOP_REFUSAL, /* refused, or a content filter did */
+    TJ_STOP_ERROR,   /* no answer: see error */
 };
 
 /* Why there is no answer, as verdicts report it. */
@@ -115,7 +115,7 @@ struct tj_reply {
     enum tj_stop stop;
     struct tj_message message; /* ASSISTANT */
     struct tj_llm_usage usage;
-    tj_str model;         /* as the provider names it */
+    tj_str model; /* as the provider names it */
     tj_str response_id;
     enum tj_llm_error error;
     tj_str error_message; /* one printable line */
@@ -123,5 +123,7 @@ struct tj_reply {
     uint32_t attempts;    /* HTTP requests made */
     uint64_t duration_ns;
 };
+/* All that reply points to, copied into a. */
+struct tj_reply tj_reply_copy(struct tj_arena *a, const struct tj_reply *from);
 
 #endif

@@ -53,7 +53,7 @@ struct tj_model_options {
     tj_str headers;       /* JSON object of extra headers */
     tj_str rules;         /* builtin:/rules: the judge file's block, as JSON */
     uint32_t retries_max; /* per ask; default TJ_MODEL_RETRIES */
-    uint32_t in_flight_max; /* per model; 0: default */
+    uint32_t in_flight_max;               /* per model; 0: default */
     const char *(*env)(const char *name); /* NULL: no environment (tests) */
 };
 
@@ -79,13 +79,13 @@ void tj_model_ask_wait(struct tj_model *model, const struct tj_ask *ask,
  * path as one JSON line.  replay:/path answers from it in order and fails
  * (TJ_LLM_REPLAY) at the first ask that differs. */
 bool tj_model_record_open(struct tj_model *inner, tj_str path,
-                          struct tj_model **out,
-                          struct tj_err *err) TJ_MUST_USE;
+                          struct tj_model **out, struct tj_err *err)
+    TJ_MUST_USE;
 
 /* Canned replies for tests: each is a JSON line as record writes them. */
 bool tj_model_script_open(struct tj_loop *loop, tj_str lines,
-                          struct tj_model **out,
-                          struct tj_err *err) TJ_MUST_USE;
+                          struct tj_model **out, struct tj_err *err)
+    TJ_MUST_USE;
 
 /* Fails ask number `nth` (from 1) with error; takes ownership of inner. */
 struct tj_model *tj_model_fault_open(struct tj_model *inner, uint32_t nth,
