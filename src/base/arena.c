@@ -241,6 +241,7 @@ char *tj_cstr(struct tj_arena *a, tj_str s)
 
 tj_str tj_str_vprintf(struct tj_arena *a, const char *format, va_list args)
 {
+    assert(format);
     va_list again;
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);

@@ -72,7 +72,8 @@ static const char *refuse(struct reader *r, const char *p, const char *expected)
 
 /* -- nodes ---------------------------------------------------------------- */
 
-/* Room for more, guessed from how many nodes the bytes so far have made. */
+/* Room for more, guessed from how many nodes the bytes so far have made; a
+ * dense head before a long string must not ask for much that stays unused. */
 static void grow_nodes(struct reader *r, const char *p)
 {
     size_t done = (size_t)(p - r->begin) + 1;
@@ -80,6 +81,7 @@ static void grow_nodes(struct reader *r, const char *p)
     double per_byte = (double)r->count / (double)done;
     size_t guess = r->count + (size_t)(per_byte * (double)left * 1.05) + 16;
     size_t cap = tj_size_max(guess, r->cap + r->cap / 2);
+    cap = tj_size_min(cap, r->cap * 4);
     bool on_stack = r->own.blocks == NULL;
     struct tj_json *old = on_stack ? NULL : r->nodes;
     size_t old_cap = on_stack ? 0 : r->cap;
@@ -91,6 +93,7 @@ static void grow_nodes(struct reader *r, const char *p)
     r->cap = cap;
 }
 
+/* p is how far the input was read. */
 static inline struct tj_json *add_node(struct reader *r, const char *p)
 {
     if (TJ_UNLIKELY(r->count == r->cap))
@@ -98,10 +101,11 @@ static inline struct tj_json *add_node(struct reader *r, const char *p)
     return &r->nodes[r->count++];
 }
 
-static inline void add_text(struct reader *r, enum tj_json_type type,
-                            const char *text, size_t len)
+static inline void add_text(struct reader *r, const char *p,
+                            enum tj_json_type type, const char *text,
+                            size_t len)
 {
-    struct tj_json *v = add_node(r, text);
+    struct tj_json *v = add_node(r, p);
     v->head = (uint64_t)len << TJ_JSON_TYPE_BITS | type;
     v->as.text = text;
 }
@@ -307,7 +311,7 @@ static const char *read_decoded(struct reader *r, const char *text,
     }
     if (!p || p == r->end)
         return p ? refuse(r, p, "'\"'") : NULL;
-    add_text(r, TJ_JSON_STRING, start, (size_t)(r->chunk_next - start));
+    add_text(r, p, TJ_JSON_STRING, start, (size_t)(r->chunk_next - start));
     return p + 1;
 }
 
@@ -320,7 +324,7 @@ static const char *read_string(struct reader *r, const char *p)
         if (p == r->end || (unsigned char)*p < 0x20)
             return read_decoded(r, text, p);
         if (*p == '"') {
-            add_text(r, TJ_JSON_STRING, text, (size_t)(p - text));
+            add_text(r, p, TJ_JSON_STRING, text, (size_t)(p - text));
             return p + 1;
         }
         size_t run = 0;
@@ -355,7 +359,7 @@ static const char *read_plain_string(struct reader *r, const char *p)
             p++;
         }
         if (found == marks) {
-            add_text(r, TJ_JSON_STRING, text, (size_t)(quote - text));
+            add_text(r, p, TJ_JSON_STRING, text, (size_t)(quote - text));
             return p;
         }
     }
@@ -409,7 +413,7 @@ static const char *read_number(struct reader *r, const char *p)
         if (!is_at(r, p, infinity))
             return refuse(r, p, "a digit");
         p += infinity.len;
-        add_text(r, TJ_JSON_DOUBLE, text, (size_t)(p - text));
+        add_text(r, p, TJ_JSON_DOUBLE, text, (size_t)(p - text));
         return p;
     }
     if (*digits == '0' && p - digits > 1)
@@ -423,7 +427,7 @@ static const char *read_number(struct reader *r, const char *p)
         type = TJ_JSON_DOUBLE;
     else if (p - digits > DIGITS_SURELY_INT)
         type = tj_json_number_type(tj_str_make(text, (size_t)(p - text)));
-    add_text(r, type, text, (size_t)(p - text));
+    add_text(r, p, type, text, (size_t)(p - text));
     return p;
 }
 
@@ -441,7 +445,7 @@ static const char *read_word(struct reader *r, const char *p)
     };
     for (size_t i = 0; i < TJ_COUNT(words); i++) {
         if (is_at(r, p, words[i].word)) {
-            add_text(r, words[i].type, p, words[i].word.len);
+            add_text(r, p, words[i].type, p, words[i].word.len);
             return p + words[i].word.len;
         }
     }

@@ -576,6 +576,29 @@ static void keeps_big_documents_small(void **state)
     tj_arena_release(&a);
 }
 
+/* Nodes leave the stack at a string that was decoded (its bytes are not in
+ * the input), wherever in the document that is. */
+static void grows_at_any_node(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 600; before++) {
+        struct tj_arena a = {0};
+        struct tj_buf text;
+        tj_buf_init(&text, &a, 1 << 20);
+        tj_buf_byte(&text, '[');
+        for (size_t i = 0; i < before; i++)
+            tj_buf_add(&text, TJ_STR("1,"));
+        tj_buf_add(&text, TJ_STR("\"\\n\",\"\\n\",2]"));
+        struct tj_arena tree = {0};
+        const struct tj_json *v = parse(&tree, tj_cstr(&a, tj_buf_str(&text)));
+        assert_int_equal(tj_json_count(v), before + 3);
+        assert_str_eq(tj_json_str(tj_json_item(v, before)), "\n");
+        assert_true(tree.used_bytes < 64 * 1024);
+        tj_arena_release(&tree);
+        tj_arena_release(&a);
+    }
+}
+
 /* A small value must not take a block of its own: stores decode millions. */
 static void keeps_small_documents_tiny(void **state)
 {
@@ -603,6 +626,7 @@ int main(void)
         cmocka_unit_test(compares),
         cmocka_unit_test(reads_a_stream),
         cmocka_unit_test(keeps_big_documents_small),
+        cmocka_unit_test(grows_at_any_node),
         cmocka_unit_test(keeps_small_documents_tiny),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
