@@ -336,34 +336,41 @@ static const char *read_string(struct reader *r, const char *p)
     }
 }
 
+/* The quote that ends a string with that many marks, or NULL.  Only a '#' can
+ * tell: texts with marks are full of quotes. */
+static const char *plain_end(const char *text, const char *end, size_t marks)
+{
+    const char *p = text;
+    if (marks == 0)
+        return memchr(p, '"', (size_t)(end - p));
+    while (p < end && (p = memchr(p, '#', (size_t)(end - p)))) {
+        const char *run = p;
+        while (p < end && *p == '#' && (size_t)(p - run) < marks)
+            p++;
+        if ((size_t)(p - run) == marks && run > text && run[-1] == '"')
+            return run - 1;
+        while (p < end && *p == '#')
+            p++;
+    }
+    return NULL;
+}
+
 /* "text" or #"text"#, with as many # as it took (plain.h); p is at the first
  * byte.  The text was found to be UTF-8 before. */
 static const char *read_plain_string(struct reader *r, const char *p)
 {
-    size_t marks = 0;
-    while (p < r->end && *p == '#') {
-        marks++;
+    const char *mark = p;
+    while (p < r->end && *p == '#')
         p++;
-    }
+    size_t marks = (size_t)(p - mark);
     if (p == r->end || *p != '"')
         return refuse(r, p, "'\"'");
-    const char *text = ++p;
-    while (p < r->end) {
-        const char *quote = memchr(p, '"', (size_t)(r->end - p));
-        if (!quote)
-            break;
-        p = quote + 1;
-        size_t found = 0;
-        while (found < marks && p < r->end && *p == '#') {
-            found++;
-            p++;
-        }
-        if (found == marks) {
-            add_text(r, p, TJ_JSON_STRING, text, (size_t)(quote - text));
-            return p;
-        }
-    }
-    return refuse(r, r->end, marks ? "'\"' and its '#'" : "'\"'");
+    const char *text = p + 1;
+    const char *quote = plain_end(text, r->end, marks);
+    if (!quote)
+        return refuse(r, r->end, marks ? "'\"' and its '#'" : "'\"'");
+    add_text(r, quote, TJ_JSON_STRING, text, (size_t)(quote - text));
+    return quote + 1 + marks;
 }
 
 /* -- the other values ----------------------------------------------------- */

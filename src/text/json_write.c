@@ -18,102 +18,148 @@
 
 /* -- strings -------------------------------------------------------------- */
 
-/* Length of the head of s that needs no look: printable ASCII other than '"'
- * and '\\'. */
-static size_t clean_run(tj_str s)
+enum {
+    /* Strings are escaped in steps of this many bytes ... */
+    STEP_BYTES = 256,
+    /* ... which become at most so many: six each, for up to a vector more
+     * than was asked, and room for the last vector's store. */
+    STEP_OUT_BYTES = 6 * (STEP_BYTES + 16) + 16,
+};
+
+static char *put_escape(char *to, unsigned char c)
 {
-    size_t at = 0;
+    static const char hex[] = "0123456789abcdef";
+    *to++ = '\\';
+    switch (c) {
+    case '"': *to++ = '"'; return to;
+    case '\\': *to++ = '\\'; return to;
+    case '\b': *to++ = 'b'; return to;
+    case '\f': *to++ = 'f'; return to;
+    case '\n': *to++ = 'n'; return to;
+    case '\r': *to++ = 'r'; return to;
+    case '\t': *to++ = 't'; return to;
+    default: break;
+    }
+    *to++ = 'u';
+    *to++ = '0';
+    *to++ = '0';
+    *to++ = hex[c >> 4];
+    *to++ = hex[c & 15];
+    return to;
+}
+
+static inline bool is_clean(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+/* Copies bytes of text from *at on while they need no escape, no further than
+ * `end`, but for the last vector of 16. */
+static inline char *copy_clean(tj_str text, size_t *at, size_t end, char *to)
+{
+    size_t i = *at;
 #ifdef __SSE2__
     const __m128i quote = _mm_set1_epi8('"');
     const __m128i escape = _mm_set1_epi8('\\');
     const __m128i blank = _mm_set1_epi8(0x20);
     const __m128i del = _mm_set1_epi8(0x7F);
-    for (; at + 16 <= s.len; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(s.ptr + at));
+    for (; i < end && i + 16 <= text.len; i += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(text.ptr + i));
+        _mm_storeu_si128((__m128i *)to, bytes);
         __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
                                    _mm_cmpeq_epi8(bytes, escape));
         hit = _mm_or_si128(hit, _mm_cmpeq_epi8(bytes, del));
         /* Signed, so that bytes from 0x80 on are below 0x20 as well. */
         hit = _mm_or_si128(hit, _mm_cmplt_epi8(bytes, blank));
         unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-        if (mask)
-            return at + (unsigned)__builtin_ctz(mask);
+        if (mask) {
+            unsigned clean = (unsigned)__builtin_ctz(mask);
+            *at = i + clean;
+            return to + clean;
+        }
     }
 #endif
-    while (at < s.len) {
-        unsigned char c = (unsigned char)s.ptr[at];
-        if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\')
-            break;
-        at++;
-    }
-    return at;
+    while (i < end && is_clean((unsigned char)text.ptr[i]))
+        *to++ = text.ptr[i++];
+    *at = i;
+    return to;
 }
 
-static void put_escape(struct tj_buf *out, unsigned char c)
+/* Escapes text from *at on, about STEP_BYTES of it, into STEP_OUT_BYTES at
+ * to; returns the end of what was written. */
+static char *escape_step(tj_str text, size_t *at, char *to)
 {
-    static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-    size_t n = 2;
-    switch (c) {
-    case '"': text[1] = '"'; break;
-    case '\\': text[1] = '\\'; break;
-    case '\b': text[1] = 'b'; break;
-    case '\f': text[1] = 'f'; break;
-    case '\n': text[1] = 'n'; break;
-    case '\r': text[1] = 'r'; break;
-    case '\t': text[1] = 't'; break;
-    default: n = 6; break;
+    size_t i = *at;
+    size_t end = tj_size_min(text.len, i + STEP_BYTES);
+    while (i < end) {
+        to = copy_clean(text, &i, end, to);
+        if (i >= end)
+            break;
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x80) {
+            to = put_escape(to, c);
+            i++;
+            continue;
+        }
+        uint32_t code = 0;
+        size_t n = tj_utf8_next(tj_str_make(text.ptr + i, text.len - i), &code);
+        if (code == TJ_UTF8_BAD)
+            to += tj_utf8_encode(code, to);
+        for (size_t k = 0; code != TJ_UTF8_BAD && k < n; k++)
+            *to++ = text.ptr[i + k];
+        i += n;
     }
-    tj_buf_add(out, tj_str_make(text, n));
+    *at = i;
+    return to;
 }
 
 void tj_json_escape(struct tj_buf *out, tj_str text)
 {
-    size_t from = 0; /* what is before it was written */
-    size_t at = 0;
-    for (;;) {
-        at += clean_run(tj_str_make(text.ptr + at, text.len - at));
-        if (at == text.len)
-            break;
-        unsigned char c = (unsigned char)text.ptr[at];
-        tj_str rest = tj_str_make(text.ptr + at, text.len - at);
-        size_t high = c < 0x80 ? 0 : tj_utf8_high_run(rest);
-        if (high) {
-            at += high;
-            continue;
-        }
-        tj_buf_add(out, tj_str_make(text.ptr + from, at - from));
-        if (c < 0x80) {
-            put_escape(out, c);
-            at++;
-        } else {
-            uint32_t code = 0;
-            at += tj_utf8_next(rest, &code);
-            tj_buf_add(out, TJ_STR("\xEF\xBF\xBD"));
-        }
-        from = at;
+    for (size_t at = 0; at < text.len && !out->full;) {
+        char near_end[STEP_OUT_BYTES];
+        bool roomy = tj_buf_room(out) >= STEP_OUT_BYTES;
+        size_t len = out->len;
+        char *to = roomy ? tj_buf_take(out, STEP_OUT_BYTES) : near_end;
+        size_t size = (size_t)(escape_step(text, &at, to) - to);
+        if (roomy)
+            tj_buf_cut(out, len + size);
+        else
+            tj_buf_add(out, tj_str_make(near_end, size));
     }
-    tj_buf_add(out, tj_str_make(text.ptr + from, at - from));
 }
 
-static void put_quoted(struct tj_buf *out, tj_str text)
+static inline char *put_short(char *to, tj_str s)
 {
-    if (text.len == 0 || clean_run(text) == text.len) {
-        size_t size = 0;
-        bool fits = tj_size_add(text.len, 2, &size);
-        assert(fits);
-        char *at = tj_buf_take(out, size);
-        if (!at)
-            return;
-        at[0] = '"';
-        if (text.len)
-            memcpy(at + 1, text.ptr, text.len);
-        at[text.len + 1] = '"';
+    for (size_t i = 0; i < s.len; i++)
+        *to++ = s.ptr[i];
+    return to;
+}
+
+/* lead, the quoted text, tail; lead and tail have at most two bytes. */
+static void put_quoted(struct tj_buf *out, tj_str lead, tj_str text,
+                       tj_str tail)
+{
+    enum { AROUND = 8 };
+    size_t most = STEP_OUT_BYTES + AROUND;
+    if (text.len <= STEP_BYTES / 8)
+        most = 6 * (text.len + 16) + 16 + AROUND;
+    if (text.len > STEP_BYTES || tj_buf_room(out) < most || out->full) {
+        tj_buf_add(out, lead);
+        tj_buf_byte(out, '"');
+        tj_json_escape(out, text);
+        tj_buf_byte(out, '"');
+        tj_buf_add(out, tail);
         return;
     }
-    tj_buf_byte(out, '"');
-    tj_json_escape(out, text);
-    tj_buf_byte(out, '"');
+    size_t len = out->len;
+    char *start = tj_buf_take(out, most);
+    char *to = put_short(start, lead);
+    size_t at = 0;
+    *to++ = '"';
+    to = escape_step(text, &at, to);
+    *to++ = '"';
+    to = put_short(to, tail);
+    tj_buf_cut(out, len + (size_t)(to - start));
 }
 
 /* -- structure ------------------------------------------------------------ */
@@ -136,26 +182,38 @@ static void put_line(struct tj_json_writer *w)
     tj_buf_repeat(w->out, ' ', 2 * w->depth);
 }
 
-/* The comma and blanks that belong between two items. */
-static void separate(struct tj_json_writer *w)
+/* The comma and blank that belong before the next item; line breaks are
+ * written here. */
+static tj_str separator(struct tj_json_writer *w)
 {
-    if (w->has_item)
-        tj_buf_add(w->out,
-                   w->form == TJ_JSON_SPACED ? TJ_STR(", ") : TJ_STR(","));
-    if (w->form == TJ_JSON_PRETTY && w->depth)
-        put_line(w);
+    bool first = !w->has_item;
     w->has_item = true;
+    if (w->form == TJ_JSON_PRETTY && w->depth) {
+        if (!first)
+            tj_buf_byte(w->out, ',');
+        put_line(w);
+        return TJ_STR("");
+    }
+    if (first)
+        return TJ_STR("");
+    return w->form == TJ_JSON_SPACED ? TJ_STR(", ") : TJ_STR(",");
+}
+
+/* What stands before a value; nothing when it has a key. */
+static tj_str lead_of_value(struct tj_json_writer *w)
+{
+    if (w->has_key) {
+        w->has_key = false;
+        return TJ_STR("");
+    }
+    assert(!in_object(w)); /* a member begins with its key */
+    assert(w->depth || !w->has_item);
+    return separator(w);
 }
 
 static void before_value(struct tj_json_writer *w)
 {
-    if (w->has_key) {
-        w->has_key = false;
-        return;
-    }
-    assert(!in_object(w)); /* a member begins with its key */
-    assert(w->depth || !w->has_item);
-    separate(w);
+    tj_buf_add(w->out, lead_of_value(w));
 }
 
 static void open_container(struct tj_json_writer *w, bool object)
@@ -196,9 +254,8 @@ void tj_jw_key(struct tj_json_writer *w, tj_str key)
 {
     assert(in_object(w));
     assert(!w->has_key);
-    separate(w);
-    put_quoted(w->out, key);
-    tj_buf_add(w->out, w->form == TJ_JSON_COMPACT ? TJ_STR(":") : TJ_STR(": "));
+    put_quoted(w->out, separator(w), key,
+               w->form == TJ_JSON_COMPACT ? TJ_STR(":") : TJ_STR(": "));
     w->has_key = true;
 }
 
@@ -206,8 +263,7 @@ void tj_jw_key(struct tj_json_writer *w, tj_str key)
 
 void tj_jw_str(struct tj_json_writer *w, tj_str value)
 {
-    before_value(w);
-    put_quoted(w->out, value);
+    put_quoted(w->out, lead_of_value(w), value, TJ_STR(""));
 }
 
 void tj_jw_bool(struct tj_json_writer *w, bool value)

@@ -10,38 +10,47 @@
 #include "text/utf8.h"
 
 /* How many '#' the marks of text need: one more than the longest run of them
- * behind a '"', and none when there is no '"'. */
+ * behind a '"', and none when there is no '"'.  It looks for '#', which is
+ * rarer than '"' in what comes here: JSON in strings. */
 static size_t marks_for(tj_str text)
 {
-    size_t marks = 0;
     const char *end = text.ptr + text.len;
     const char *p = text.len ? memchr(text.ptr, '"', text.len) : NULL;
-    while (p) {
-        size_t run = 0;
-        for (p++; p < end && *p == '#'; p++)
-            run++;
-        marks = tj_size_max(marks, run + 1);
-        p = p < end ? memchr(p, '"', (size_t)(end - p)) : NULL;
+    if (!p)
+        return 0;
+    size_t marks = 1;
+    while ((p = memchr(p, '#', (size_t)(end - p)))) {
+        const char *run = p;
+        while (p < end && *p == '#')
+            p++;
+        if (run[-1] == '"') /* a '"' was before: run is not the first byte */
+            marks = tj_size_max(marks, (size_t)(p - run) + 1);
     }
     return marks;
 }
 
-static void put_string(struct tj_buf *out, tj_str text)
+/* lead (at most two bytes) and the text between its marks. */
+static void put_string(struct tj_buf *out, tj_str lead, tj_str text)
 {
     size_t marks = marks_for(text);
-    size_t around = 2 * (marks + 1);
+    size_t around = lead.len + 2 * (marks + 1);
     size_t size = 0;
     bool fits = tj_size_add(text.len, around, &size);
     assert(fits);
     char *at = tj_buf_take(out, size);
     if (!at)
         return;
-    memset(at, '#', marks);
-    at[marks] = '"';
+    for (size_t i = 0; i < lead.len; i++)
+        *at++ = lead.ptr[i];
+    for (size_t i = 0; i < marks; i++)
+        *at++ = '#';
+    *at++ = '"';
     if (text.len)
-        memcpy(at + marks + 1, text.ptr, text.len);
-    at[marks + 1 + text.len] = '"';
-    memset(at + marks + 2 + text.len, '#', marks);
+        memcpy(at, text.ptr, text.len);
+    at += text.len;
+    *at++ = '"';
+    for (size_t i = 0; i < marks; i++)
+        *at++ = '#';
 }
 
 static tj_str word_of(const struct tj_json *v)
@@ -68,14 +77,17 @@ struct level {
     bool fresh;     /* nothing in it yet */
 };
 
-static void put_separator(struct tj_buf *out, struct level *in)
+/* What stands before the next node. */
+static tj_str separator(struct level *in)
 {
+    tj_str between = TJ_STR(", ");
     if (in->value_due)
-        tj_buf_add(out, TJ_STR(": "));
-    else if (!in->fresh)
-        tj_buf_add(out, TJ_STR(", "));
+        between = TJ_STR(": ");
+    else if (in->fresh)
+        between = TJ_STR("");
     in->fresh = false;
     in->value_due = in->object && !in->value_due;
+    return between;
 }
 
 void tj_plain_write_inner(struct tj_buf *out, const struct tj_json *v)
@@ -90,15 +102,18 @@ void tj_plain_write_inner(struct tj_buf *out, const struct tj_json *v)
     for (const struct tj_json *at = v; at < end; at++) {
         for (; depth && at == levels[depth].end; depth--)
             tj_buf_byte(out, levels[depth].object ? '}' : ']');
-        put_separator(out, &levels[depth]);
+        tj_str lead = separator(&levels[depth]);
+        if (tj_json_is_string(at)) {
+            put_string(out, lead, tj_json_str(at));
+            continue;
+        }
+        tj_buf_add(out, lead);
         if (tj_json_is_container(at)) {
             assert(depth < TJ_JSON_DEPTH_MAX);
             bool object = tj_json_is_object(at);
             levels[++depth] = (struct level){
                 .end = at + at->as.span, .object = object, .fresh = true};
             tj_buf_byte(out, object ? '{' : '[');
-        } else if (tj_json_is_string(at)) {
-            put_string(out, tj_json_str(at));
         } else {
             tj_buf_add(out, word_of(at));
         }
