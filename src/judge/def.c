@@ -323,9 +323,9 @@ static bool parse_markdown(tj_str source, const char *file, struct tj_arena *a,
     def->instructions = tj_str_dup(a, trimmed);
     if (tj_judge_def_check(def, a, &offset, err))
         return true;
-    size_t line = body_line + count_lines(body, skipped + offset);
-    if (tj_str_starts(tj_str_c(err->message), TJ_STR("Malformed")))
-        line = tj_yaml_line(yaml, YAML_FIRST_LINE, "model");
+    size_t line = offset == SIZE_MAX
+                      ? tj_yaml_line(yaml, YAML_FIRST_LINE, "model")
+                      : body_line + count_lines(body, skipped + offset);
     return tj_err_wrap(err, "%s: line %zu", file, line);
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "llm/model.h"
+#include "llm/providers.h"
 #include "text/template.h"
 
 static const struct var_name {
@@ -78,8 +78,13 @@ bool tj_judge_def_check(struct tj_judge_def *def, struct tj_arena *a,
     def->var_count = tj_template_names(def->instructions, a, &def->var_order);
     if (!refuse_unknown(def, a, offset, err))
         return false;
-    if (def->model.len > 0 && !tj_model_uri_check(def->model, err))
+    /* The form only, as MLflow does: which models there are is known to who
+     * opens one, and the caller may well name another. */
+    struct tj_model_uri uri;
+    if (def->model.len > 0 && !tj_model_uri_parse(def->model, &uri, err)) {
+        *offset = SIZE_MAX;
         return false;
+    }
     def->vars = 0;
     for (size_t i = 0; i < def->var_count; i++)
         def->vars |= var_bit(def->var_order[i]);

@@ -20,7 +20,7 @@ bool tj_judge_def_set_pass(struct tj_judge_def *def, const struct tj_json *v,
                            struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
 
 /* MLflow's checks in MLflow's order and words; fills vars and var_order.
- * *offset is where in the instructions the fault is, when it is there. */
+ * *offset is where in the instructions the fault is, SIZE_MAX for the model. */
 bool tj_judge_def_check(struct tj_judge_def *def, struct tj_arena *a,
                         size_t *offset, struct tj_err *err) TJ_MUST_USE;
 

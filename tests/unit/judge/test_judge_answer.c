@@ -9,8 +9,7 @@
 #include "judge/def_int.h"
 #include "judge/schema.h"
 
-static void set_value(struct tj_judge_def *def, tj_str json,
-                      struct tj_arena *a)
+static void set_value(struct tj_judge_def *def, tj_str json, struct tj_arena *a)
 {
     struct tj_json_doc doc;
     struct tj_err err = {0};
@@ -100,13 +99,12 @@ static void test_answer_schema(void **state)
     struct tj_judge_def def;
     set_value(&def, TJ_STR("[\"good\",\"bad\"]"), &a);
     def.evidence = TJ_EVIDENCE_NONE;
-    assert_str_eq(
-        tj_answer_schema(&def, &a),
-        "{\"type\":\"object\",\"properties\":{\"result\":{\"anyOf\":["
-        "{\"type\":\"string\",\"enum\":[\"good\",\"bad\"]},"
-        "{\"type\":\"null\"}]},\"rationale\":{\"type\":\"string\"}},"
-        "\"required\":[\"result\",\"rationale\"],"
-        "\"additionalProperties\":false}");
+    assert_str_eq(tj_answer_schema(&def, &a),
+                  "{\"type\":\"object\",\"properties\":{\"result\":{\"anyOf\":["
+                  "{\"type\":\"string\",\"enum\":[\"good\",\"bad\"]},"
+                  "{\"type\":\"null\"}]},\"rationale\":{\"type\":\"string\"}},"
+                  "\"required\":[\"result\",\"rationale\"],"
+                  "\"additionalProperties\":false}");
     def.evidence = TJ_EVIDENCE_OPTIONAL;
     assert_non_null(strstr(tj_cstr(&a, tj_answer_schema(&def, &a)),
                            "\"required\":[\"span_id\",\"field\",\"quote\"],"
@@ -124,10 +122,10 @@ static void test_closed_form(void **state)
     struct tj_err err = {0};
     struct tj_buf out;
     struct tj_json_writer w;
-    tj_str schema = TJ_STR(
-        "{\"type\":\"object\",\"title\":\"T\",\"properties\":{"
-        "\"n\":{\"type\":\"integer\",\"minimum\":1},"
-        "\"s\":{\"const\":\"x\"}},\"required\":[\"n\"]}");
+    tj_str schema =
+        TJ_STR("{\"type\":\"object\",\"title\":\"T\",\"properties\":{"
+               "\"n\":{\"type\":\"integer\",\"minimum\":1},"
+               "\"s\":{\"const\":\"x\"}},\"required\":[\"n\"]}");
     assert_ok(tj_json_parse(schema, &a, &doc, &err), err);
     assert_ok(tj_schema_accept(doc.root, &err), err);
     assert_true(tj_schema_is_closable(doc.root));

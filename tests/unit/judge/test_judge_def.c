@@ -122,13 +122,12 @@ static void test_hostile(void **state)
     size_t size = TJ_JUDGE_FILE_BYTES_MAX + 1;
     char *big = tj_arena_alloc(&a, size);
     memset(big, 'x', size);
-    assert_fails(tj_judge_def_parse(tj_str_make(big, size), "x.md", &a, &def,
-                                    &err),
-                 err, TJ_E_LIMIT, "over");
+    assert_fails(
+        tj_judge_def_parse(tj_str_make(big, size), "x.md", &a, &def, &err), err,
+        TJ_E_LIMIT, "over");
     assert_fails(tj_judge_def_parse(TJ_STR(""), "x.md", &a, &def, &err), err,
                  TJ_E_INPUT, "instructions must be a non-empty string");
-    assert_fails(tj_judge_def_parse(TJ_STR("{{ trace }}"), "-", &a, &def,
-                                    &err),
+    assert_fails(tj_judge_def_parse(TJ_STR("{{ trace }}"), "-", &a, &def, &err),
                  err, TJ_E_INPUT, "name must be a non-empty string");
     tj_arena_release(&a);
 }
