@@ -54,15 +54,18 @@ typedef void (*tj_http_fn)(void *ctx, const struct tj_http_response *response);
 
 bool tj_http_client_open(struct tj_loop *loop, struct tj_http_client **out,
                          struct tj_err *err) TJ_MUST_USE;
+/* A PEM file to trust instead of the system's, for calls from now on. */
+void tj_http_client_trust(struct tj_http_client *client, tj_str ca_file);
 /* Open calls are done with TJ_E_CANCELLED first.  Takes NULL. */
 void tj_http_client_close(struct tj_http_client *client);
 
-/* The request is copied; the response lives in a. */
+/* The request is copied; the response lives in a.  A header with a control
+ * character, or another scheme than http and https, is TJ_E_INPUT. */
 struct tj_http_call *tj_http_send(struct tj_http_client *client,
                                   const struct tj_http_request *request,
                                   struct tj_arena *a, tj_http_fn done,
                                   void *ctx);
-/* done is called with TJ_E_CANCELLED. */
+/* done is called with TJ_E_CANCELLED, from the loop.  Not after done. */
 void tj_http_cancel(struct tj_http_call *call);
 
 #endif

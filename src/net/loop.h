@@ -52,7 +52,7 @@ void *tj_loop_resident_find(const struct tj_loop *loop, tj_str name);
 void tj_loop_resident_add(struct tj_loop *loop, tj_str name, void *resident,
                           tj_resident_fn close);
 
-/* The libuv loop, for http_client.c alone (void: uv.h stays behind its door). */
+/* The libuv loop, for http_client.c alone (uv.h stays behind its door). */
 void *tj_loop_uv(struct tj_loop *loop);
 
 #endif
