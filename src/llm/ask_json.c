@@ -451,3 +451,35 @@ tj_str tj_ask_diff(const struct tj_json *recorded, const struct tj_json *now,
 {
     return diff(recorded, now, (tj_str){0}, a, 0);
 }
+
+/* -- what is known of a model --------------------------------------------- */
+
+void tj_model_facts_write(struct tj_json_writer *w,
+                          const struct tj_model *model)
+{
+    tj_jw_object(w);
+    tj_jw_key_str(w, "uri", model->uri);
+    tj_jw_key_u64(w, "context_tokens", model->context_tokens);
+    tj_jw_key_double(w, "input_usd_per_mtok", model->input_usd_per_mtok);
+    tj_jw_key_double(w, "cached_usd_per_mtok", model->cached_usd_per_mtok);
+    tj_jw_key_double(w, "output_usd_per_mtok", model->output_usd_per_mtok);
+    tj_jw_key_u64(w, "seed", model->seed);
+    tj_jw_end(w);
+}
+
+void tj_model_facts_read(const struct tj_json *v, struct tj_arena *a,
+                         struct tj_model *model)
+{
+    tj_str uri = tj_json_find_str(v, TJ_STR("uri"));
+    if (uri.len)
+        model->uri = tj_str_dup(a, uri);
+    (void)tj_json_u64(tj_json_find(v, TJ_STR("context_tokens")),
+                      &model->context_tokens);
+    (void)tj_json_double(tj_json_find(v, TJ_STR("input_usd_per_mtok")),
+                         &model->input_usd_per_mtok);
+    (void)tj_json_double(tj_json_find(v, TJ_STR("cached_usd_per_mtok")),
+                         &model->cached_usd_per_mtok);
+    (void)tj_json_double(tj_json_find(v, TJ_STR("output_usd_per_mtok")),
+                         &model->output_usd_per_mtok);
+    (void)tj_json_u64(tj_json_find(v, TJ_STR("seed")), &model->seed);
+}

@@ -21,6 +21,7 @@
 #define TJ_LLM_ASK_JSON_H
 
 #include "llm/ask.h"
+#include "llm/model.h"
 #include "text/json_write.h"
 
 void tj_ask_write(struct tj_json_writer *w, const struct tj_ask *ask);
@@ -31,6 +32,13 @@ void tj_reply_write(struct tj_json_writer *w, const struct tj_reply *reply);
  * uses and error), and "args" may be an object instead of its text. */
 bool tj_reply_read(const struct tj_json *v, struct tj_arena *a,
                    struct tj_reply *out, struct tj_err *err) TJ_MUST_USE;
+
+/* What a caller knows of a model beside its answers: {"uri", "context_tokens",
+ * "input_usd_per_mtok", ..., "seed"}.  Reading leaves alone what is missing. */
+void tj_model_facts_write(struct tj_json_writer *w,
+                          const struct tj_model *model);
+void tj_model_facts_read(const struct tj_json *v, struct tj_arena *a,
+                         struct tj_model *model);
 
 /* The first place where two asks differ, in one line ("messages.3.text, byte
  * 120: recorded "foo", now "bar""); empty when they are equal. */

@@ -45,6 +45,9 @@ struct tj_model {
     double input_usd_per_mtok; /* < 0: not known (prices.c) */
     double cached_usd_per_mtok;
     double output_usd_per_mtok;
+    /* For the caller's own use of chance (fence numbers): a recording keeps
+     * it, and its replay has the same.  0: none. */
+    uint64_t seed;
 };
 
 struct tj_model_options {
@@ -76,7 +79,8 @@ void tj_model_ask_wait(struct tj_model *model, const struct tj_ask *ask,
                        struct tj_arena *a, struct tj_reply *out);
 
 /* Wraps inner (takes ownership): each ask and reply is appended to the file at
- * path as one JSON line.  replay:/path answers from it in order and fails
+ * path as one JSON line, with what a judge knows of the model (URI, window,
+ * prices, seed), so that a replay asks the same and says the same.  replay:/path answers from it in order and fails
  * (TJ_LLM_REPLAY) at the first ask that differs. */
 bool tj_model_record_open(struct tj_model *inner, tj_str path,
                           struct tj_model **out, struct tj_err *err)

@@ -1,13 +1,14 @@
 /* model_record.c - a wrapper that writes down what was asked and answered.
  * SPDX-License-Identifier: Apache-2.0
  *
- * One line per ask, {"ask": {...}, "reply": {...}}, appended when the reply is
+ * One line per ask, {"model": {...}, "ask": {...}, "reply": {...}}, appended when the reply is
  * there and before it is delivered, so that a run that dies has on file all
  * that it had acted on.  Cancelled asks are not written: they have no answer.
  */
 #include "base/file.h"
 #include "base/heap.h"
 #include "base/limits.h"
+#include "base/random.h"
 #include "llm/ask_json.h"
 #include "llm/model_later.h"
 
@@ -36,6 +37,8 @@ static bool append(const struct recording *r, const struct tj_reply *reply,
     tj_buf_init(&b, &scratch, TJ_MODEL_REQUEST_BYTES_MAX * 2);
     tj_json_writer_init(&w, &b, TJ_JSON_COMPACT);
     tj_jw_object(&w);
+    tj_jw_key(&w, TJ_STR("model"));
+    tj_model_facts_write(&w, &r->record->model);
     tj_jw_key(&w, TJ_STR("ask"));
     tj_ask_write(&w, r->ask);
     tj_jw_key(&w, TJ_STR("reply"));
@@ -92,6 +95,24 @@ static const struct tj_model_ops record_ops = {
     .close = record_close,
 };
 
+/* A recording that is continued keeps its seed; a new one gets one. */
+static uint64_t choose_seed(struct record *record)
+{
+    struct tj_arena scratch = {0};
+    struct tj_err ignored;
+    struct tj_model before = {0};
+    struct tj_json_doc doc;
+    tj_str bytes;
+    size_t used = 0;
+    if (tj_file_read(record->path, TJ_RECORDING_BYTES_MAX, &scratch, &bytes,
+                     &ignored) &&
+        tj_json_parse_prefix(bytes, &scratch, &doc, &used, &ignored))
+        tj_model_facts_read(tj_json_find(doc.root, TJ_STR("model")), &scratch,
+                            &before);
+    tj_arena_release(&scratch);
+    return before.seed ? before.seed : tj_random_u64();
+}
+
 bool tj_model_record_open(struct tj_model *inner, tj_str path,
                           struct tj_model **out, struct tj_err *err)
 {
@@ -105,6 +126,7 @@ bool tj_model_record_open(struct tj_model *inner, tj_str path,
     }
     record->model = *inner; /* uri and prices; they belong to inner */
     record->model.ops = &record_ops;
+    record->model.seed = choose_seed(record);
     record->inner = inner;
     *out = &record->model;
     return true;

@@ -137,6 +137,9 @@ static bool read_line(struct replay *r, tj_str line, struct tj_err *err)
     if (!tj_reply_read(tj_json_find(doc.root, TJ_STR("reply")), &r->arena,
                        &e.reply, err))
         return false;
+    if (r->entries.count == 0)
+        tj_model_facts_read(tj_json_find(doc.root, TJ_STR("model")), &r->arena,
+                            &r->model);
     digest_of(e.ask, e.digest);
     *tj_vec_add(&r->entries, &r->arena) = e;
     return true;

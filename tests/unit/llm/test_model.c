@@ -209,6 +209,33 @@ static void replay_gives_what_was_recorded(void **state)
     assert_int_equal(r.usage.input_tokens, 10);
 }
 
+static void a_recording_keeps_what_is_known_of_the_model(void **state)
+{
+    struct world *w = *state;
+    struct tj_model *m = NULL;
+    struct tj_err err;
+    struct tj_model *inner = script(w, TWO_REPLIES);
+    inner->uri = TJ_STR("openai:/some-model");
+    inner->context_tokens = 128000;
+    inner->output_usd_per_mtok = 10.5;
+    assert_ok(tj_model_record_open(inner, w->path, &m, &err), err);
+    (void)wait_for(w, m, "one");
+    uint64_t seed = m->seed;
+    tj_model_close(m);
+    assert_true(seed != 0);
+    m = replay(w);
+    assert_str_eq(m->uri, "openai:/some-model");
+    assert_true(m->context_tokens == 128000);
+    assert_true(m->output_usd_per_mtok == 10.5);
+    assert_true(m->seed == seed);
+    tj_model_close(m);
+    /* Going on with a recording goes on with its seed. */
+    assert_ok(tj_model_record_open(script(w, TWO_REPLIES), w->path, &m, &err),
+              err);
+    assert_true(m->seed == seed);
+    tj_model_close(m);
+}
+
 static void replay_names_the_first_difference(void **state)
 {
     struct world *w = *state;
@@ -360,6 +387,7 @@ int main(void)
         CASE(stopped_loop_cancels_a_wait),
         CASE(fault_fails_the_nth),
         CASE(replay_gives_what_was_recorded),
+        CASE(a_recording_keeps_what_is_known_of_the_model),
         CASE(replay_names_the_first_difference),
         CASE(replay_of_no_recording),
         CASE(record_into_a_folder),
