@@ -8,8 +8,19 @@
 #include "tools/tools.h"
 
 const struct tj_tool *const tj_tools[] = {
-    &tj_tool_get_trace_info, &tj_tool_get_root_span,      &tj_tool_list_spans,
-    &tj_tool_get_span,       &tj_tool_search_trace_regex, NULL,
+    &tj_tool_get_trace_info,
+    &tj_tool_get_root_span,
+    &tj_tool_list_spans,
+    &tj_tool_get_span,
+    &tj_tool_search_trace_regex,
+    &tj_tool_get_timing_report,
+    &tj_tool_find_problems,
+    &tj_tool_get_critical_path,
+    &tj_tool_get_conversation,
+    &tj_tool_diff_spans,
+    &tj_tool_get_traces_in_session,
+    &tj_tool_search_traces,
+    NULL,
 };
 
 const struct tj_tool *tj_tool_find(tj_str name)
