@@ -33,6 +33,14 @@
 /* MLflow's own length of request_preview and response_preview. */
 #define TJ_PREVIEW_BYTES_MAX ((size_t)1000)
 
+/* -- filters of search_traces -------------------------------------------- */
+/* A filter with an IN list of some hundred trace ids is 20 KB. */
+#define TJ_FILTER_BYTES_MAX ((size_t)65536)
+/* Parentheses and NOTs inside each other; people write two. */
+#define TJ_FILTER_DEPTH_MAX 32
+/* Clauses: each may look at every span of every trace. */
+#define TJ_FILTER_CLAUSES_MAX 256
+
 /* -- tools -------------------------------------------------------------- */
 /* What one tool call may return: about 8,000 tokens. */
 #define TJ_TOOL_RESULT_BYTES_MAX ((size_t)32768)

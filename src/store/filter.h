@@ -9,11 +9,25 @@
  *     term   = factor { AND factor }
  *     factor = NOT factor | "(" expr ")" | clause
  *     clause = identifier op value | identifier IS [NOT] NULL
+ *            | identifier [NOT] IN "(" string { "," string } ")"
  *
  * Identifier: [type.]key; types attribute(s)/trace (default), tag(s),
- * metadata/request_metadata, span, feedback, expectation.  The key is the rest
- * after the first dot, or in backticks or double quotes.  Strings in '..' or
- * "..".  Keywords fold case.  Error texts are MLflow's.
+ * metadata/request_metadata, span, feedback, expectation, issue.  The key is
+ * the rest after the first dot, or in backticks or double quotes.  Strings in
+ * '..' or "..", the quote itself written twice.  Keywords fold case.  Error
+ * texts are MLflow's.
+ *
+ * What it means, where MLflow's own answer is a fault or there was none:
+ *  1. NOT is about the trace: NOT span.status = 'ERROR' is "no span failed".
+ *     != is about the value: it does not match where there is none.
+ *  2. Span conditions joined by AND, and ORs of span conditions among them,
+ *     hold on one span.
+ *  3. A key is looked up in the table of its type only: feedback.name is the
+ *     feedback called "name".
+ *  4. span.attributes.k, feedback.n and expectation.n compare with the value's
+ *     text, a string without its quotes; '5' is equal to a number 5.0.
+ *  5. LIKE knows % and _ and has no escape; ILIKE folds Unicode case; RLIKE is
+ *     text/regex.h, found anywhere.
  * Threads: a parsed filter is immutable.
  */
 #ifndef TJ_STORE_FILTER_H
@@ -37,6 +51,7 @@ enum tj_filter_entity {
     TJ_ENTITY_SPAN,
     TJ_ENTITY_FEEDBACK,
     TJ_ENTITY_EXPECTATION,
+    TJ_ENTITY_ISSUE, /* key "id"; there are none, so it matches nothing */
 };
 
 enum tj_filter_op {
@@ -67,6 +82,7 @@ enum tj_filter_attribute {
     TJ_ATTR_RUN_ID,
     TJ_ATTR_TEXT,
     TJ_ATTR_EXPERIMENT_ID,
+    TJ_ATTR_PROMPT, /* the value is "name/version" */
 };
 
 struct tj_filter {
@@ -81,8 +97,8 @@ struct tj_filter {
     enum tj_filter_op op;
     tj_str *values; /* one, or several for IN */
     size_t value_count;
-    double number; /* for numeric comparisons */
-    bool is_number;
+    double number;  /* of values[0] when is_number */
+    bool is_number; /* the value is a number without quotes */
 };
 
 struct tj_order {
@@ -92,10 +108,11 @@ struct tj_order {
     bool descending;
 };
 
-/* Empty text: *out is NULL (everything).  TJ_E_INPUT with MLflow's text. */
+/* Empty text: *out is NULL (everything).  TJ_E_INPUT with MLflow's text;
+ * TJ_E_LIMIT for a filter that is too long, deep or wide. */
 bool tj_filter_parse(tj_str text, struct tj_arena *a,
-                     const struct tj_filter **out,
-                     struct tj_err *err) TJ_MUST_USE;
+                     const struct tj_filter **out, struct tj_err *err)
+    TJ_MUST_USE;
 /* "key [ASC|DESC]". */
 bool tj_order_parse(tj_str text, struct tj_arena *a, struct tj_order *out,
                     struct tj_err *err) TJ_MUST_USE;

@@ -263,7 +263,8 @@ static struct value attribute_value(const struct tj_scan_row *row,
         return text_value(
             tj_pairs_find(&info->metadata, TJ_STR("mlflow.sourceRun")));
     case TJ_ATTR_EXPERIMENT_ID: return text_value(info->experiment);
-    case TJ_ATTR_TEXT: break; /* not a value that has an order */
+    case TJ_ATTR_TEXT:
+    case TJ_ATTR_PROMPT: break; /* not a value that has an order */
     }
     return (struct value){0};
 }

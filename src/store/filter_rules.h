@@ -1,0 +1,33 @@
+/* filter_rules.h - which identifiers there are, and what each may be compared
+ * with.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to filter.c.  Error texts are MLflow's.  Threads: any; pure.
+ */
+#ifndef TJ_STORE_FILTER_RULES_H
+#define TJ_STORE_FILTER_RULES_H
+
+#include "base/base.h"
+#include "store/filter.h"
+#include "store/filter_lex.h"
+
+/* word is "[type.]key" or a quoted key: fills entity, attribute and key. */
+bool tj_filter_identify(const struct tj_filter_token *word, struct tj_arena *a,
+                        struct tj_filter *out, struct tj_err *err) TJ_MUST_USE;
+
+/* "=", "like", "not in" and so on; false for a word that is none. */
+bool tj_filter_op_parse(tj_str text, enum tj_filter_op *out) TJ_MUST_USE;
+
+/* May the clause's identifier be compared in this way? */
+bool tj_filter_check_op(const struct tj_filter *clause, struct tj_arena *a,
+                        struct tj_err *err) TJ_MUST_USE;
+
+/* Takes the one value of a clause whose operator is known and allowed. */
+bool tj_filter_check_value(struct tj_filter *clause,
+                           const struct tj_filter_token *value,
+                           struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
+
+/* TIMESTAMP_MS and the like: compared as numbers. */
+bool tj_filter_is_numeric(enum tj_filter_attribute attribute);
+
+#endif
