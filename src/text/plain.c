@@ -122,6 +122,11 @@ void tj_plain_write_inner(struct tj_buf *out, const struct tj_json *v)
         tj_buf_byte(out, levels[depth].object ? '}' : ']');
 }
 
+void tj_plain_string(struct tj_buf *out, tj_str text)
+{
+    put_string(out, TJ_STR(""), text);
+}
+
 void tj_plain_write(struct tj_buf *out, const struct tj_json *v)
 {
     if (tj_json_is_string(v))

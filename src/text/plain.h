@@ -33,6 +33,10 @@ void tj_plain_write(struct tj_buf *out, const struct tj_json *v);
 /* As it stands inside a container: a string gets its marks. */
 void tj_plain_write_inner(struct tj_buf *out, const struct tj_json *v);
 
+/* A string in its marks, for containers that are put together piece by
+ * piece.  text is valid UTF-8. */
+void tj_plain_string(struct tj_buf *out, tj_str text);
+
 /* Back to a tree.  text must be a container, number, bool or null in plain
  * form (a top-level string has no marks: its type is kept beside it, see
  * trace/span.h). */

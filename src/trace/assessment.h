@@ -63,8 +63,8 @@ void tj_assessment_set_meta(struct tj_assessment *as, struct tj_arena *a,
 /* MLflow's JSON, both spellings in (snake_case as REST has it, and what
  * Assessment.to_dictionary writes), REST's out. */
 bool tj_assessment_parse(const struct tj_json *v, struct tj_arena *a,
-                         struct tj_assessment *out,
-                         struct tj_err *err) TJ_MUST_USE;
+                         struct tj_assessment *out, struct tj_err *err)
+    TJ_MUST_USE;
 void tj_assessment_write(struct tj_json_writer *w,
                          const struct tj_assessment *as, struct tj_arena *a);
 

@@ -7,8 +7,12 @@
  *     the whole file parsed.
  *  2. Detection looks at content, never at a file name, and never guesses
  *     between two: the table's order is part of the contract and tested.
- *  3. JSON Lines (one document a line) is accepted for every JSON format.
+ *  3. JSON Lines (one document a line) is accepted for every JSON format; its
+ *     first document decides which.  A format with `lines` gets them as one
+ *     array and is asked about each of the first few, since a session may
+ *     begin with something else.
  *  4. TJ_E_INPUT "offset N: ..." says where and what was expected.
+ *  5. Of spans that arrive twice the last is kept; a difference is marked.
  * Threads: any.
  */
 #ifndef TJ_TRACE_FORMAT_H
@@ -42,7 +46,7 @@ const struct tj_format *tj_format_find(tj_str name);
  * bytes must outlive the batch. */
 bool tj_format_parse(const struct tj_format *format, tj_str bytes,
                      struct tj_arena *a, struct tj_batch *out,
-                     const struct tj_format **used,
-                     struct tj_err *err) TJ_MUST_USE;
+                     const struct tj_format **used, struct tj_err *err)
+    TJ_MUST_USE;
 
 #endif

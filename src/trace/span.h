@@ -52,7 +52,7 @@ enum tj_kind {
 #define X(name) TJ_KIND_##name,
     TJ_KINDS(X)
 #undef X
-    TJ_KIND_COUNT
+        TJ_KIND_COUNT
 };
 
 /* "LLM", ...; parse folds case and gives false for a word that is none. */
@@ -79,7 +79,7 @@ enum tj_mark {
 #define X(name, text) TJ_MARK_BIT_##name,
     TJ_MARKS(X)
 #undef X
-    TJ_MARK_COUNT
+        TJ_MARK_COUNT
 };
 enum {
 #define X(name, text) TJ_MARK_##name = 1 << TJ_MARK_BIT_##name,
@@ -150,7 +150,7 @@ enum tj_normal {
 #define X(name, text) TJ_NORMAL_##name,
     TJ_NORMALS(X)
 #undef X
-    TJ_NORMAL_COUNT
+        TJ_NORMAL_COUNT
 };
 const char *tj_normal_name(enum tj_normal which);
 
@@ -177,12 +177,12 @@ struct tj_span {
     tj_str kind_text; /* the source's word when it is not one of TJ_KINDS */
     enum tj_status status;
     tj_str status_message;
-    tj_time start;       /* 0: not known */
-    tj_time end;         /* 0: unfinished or not known */
-    uint8_t otel_kind;   /* OTLP SpanKind, 0..5 */
-    uint32_t marks;      /* TJ_MARK_* */
-    int32_t resource;    /* index into resources, or -1 */
-    tj_str trace_state;  /* W3C tracestate, as it came */
+    tj_time start;      /* 0: not known */
+    tj_time end;        /* 0: unfinished or not known */
+    uint8_t otel_kind;  /* OTLP SpanKind, 0..5 */
+    uint32_t marks;     /* TJ_MARK_* */
+    int32_t resource;   /* index into resources, or -1 */
+    tj_str trace_state; /* W3C tracestate, as it came */
     tj_str model;
     tj_str provider;
     tj_str tool_name;

@@ -107,6 +107,12 @@ struct tj_tree {
 void tj_tree_build(struct tj_span *spans, size_t count, struct tj_arena *a,
                    struct tj_tree *out);
 
+/* Tokens and cost of a whole trace.  Agents and chains often repeat the sum of
+ * the calls below them, so an ancestor that carries usage wins over what is
+ * below it; tokens and cost are told apart in this. */
+struct tj_usage tj_trace_usage(const struct tj_span *spans,
+                               const struct tj_tree *tree);
+
 /* What the spans say about their trace, into info: span_count, error_count,
  * text_bytes and usage always; name, session, user, request_time, duration,
  * state and previews where info says nothing.  Previews are made from the
