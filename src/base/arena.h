@@ -66,6 +66,7 @@ char *tj_cstr(struct tj_arena *a, tj_str s);
 /* Formatted text; it is also NUL-terminated just behind its end. */
 tj_str tj_str_printf(struct tj_arena *a, const char *format, ...)
     TJ_PRINTF(2, 3);
-tj_str tj_str_vprintf(struct tj_arena *a, const char *format, va_list args);
+tj_str tj_str_vprintf(struct tj_arena *a, const char *format, va_list args)
+    TJ_PRINTF(2, 0);
 
 #endif

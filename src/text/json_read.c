@@ -251,7 +251,7 @@ static inline const char *skip_ordinary(const char *p, const char *end)
     const __m128i escape = _mm_set1_epi8('\\');
     const __m128i blank = _mm_set1_epi8(0x20);
     for (; end - p >= 16; p += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
         /* Signed, so that bytes from 0x80 on are below 0x20 as well. */
         __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
                                    _mm_cmpeq_epi8(bytes, escape));

@@ -64,8 +64,9 @@ static inline char *copy_clean(tj_str text, size_t *at, size_t end, char *to)
     const __m128i blank = _mm_set1_epi8(0x20);
     const __m128i del = _mm_set1_epi8(0x7F);
     for (; i < end && i + 16 <= text.len; i += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(text.ptr + i));
-        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i bytes =
+            _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + i));
+        _mm_storeu_si128((__m128i *)(void *)to, bytes);
         __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
                                    _mm_cmpeq_epi8(bytes, escape));
         hit = _mm_or_si128(hit, _mm_cmpeq_epi8(bytes, del));

@@ -94,7 +94,8 @@ static size_t ascii_run(const char *p, size_t size)
     size_t at = 0;
 #ifdef __SSE2__
     for (; at + 16 <= size; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(p + at));
+        __m128i bytes =
+            _mm_loadu_si128((const __m128i *)(const void *)(p + at));
         if (_mm_movemask_epi8(bytes))
             break;
     }
