@@ -33,7 +33,7 @@ typedef TJ_VEC(struct tj_part) tj_parts;
 /* role is used for values that carry none ("user" for an input, "assistant"
  * for an output).  Returns false when the value is no conversation at all;
  * then nothing was added. */
-bool tj_messages_read(const struct tj_json *v, tj_str role,
-                      struct tj_arena *a, tj_parts *out);
+bool tj_messages_read(const struct tj_json *v, tj_str role, struct tj_arena *a,
+                      tj_parts *out);
 
 #endif
