@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/hex.h"
+#include "store/filter_eval.h"
 #include "store/store_ops.h"
 
 enum {
@@ -37,14 +38,17 @@ struct walk {
     struct tj_arena arena; /* of one scan page */
     struct tj_scan_page page;
     size_t at; /* next of page */
+    struct tj_filter_eval *filter;
+    struct tj_arena one; /* what the filter read of one trace */
 };
 
-static void walk_init(struct walk *w, struct tj_store *st,
-                      const struct tj_trace_query *query)
+static bool walk_init(struct walk *w, struct tj_store *st,
+                      const struct tj_trace_query *query, struct tj_err *err)
 {
     *w = (struct walk){
         .st = st,
         .query = query,
+        .filter = tj_filter_eval_new(query->filter, err),
         .scan = {.time = UINT64_MAX,
                  .row = UINT64_MAX,
                  .row_max = SCAN_ROWS,
@@ -52,6 +56,14 @@ static void walk_init(struct walk *w, struct tj_store *st,
         .page = {.count = SCAN_ROWS},
         .at = SCAN_ROWS,
     };
+    return w->filter;
+}
+
+static void walk_release(struct walk *w)
+{
+    tj_filter_eval_free(w->filter);
+    tj_arena_release(&w->arena);
+    tj_arena_release(&w->one);
 }
 
 static bool next_page(struct walk *w, struct tj_err *err)
@@ -82,6 +94,13 @@ static enum tj_step walk_next(struct walk *w, const struct tj_scan_row **out,
             continue;
         }
         const struct tj_scan_row *row = &w->page.rows[w->at++];
+        bool met = false;
+        tj_arena_reset(&w->one);
+        if (!tj_filter_eval_match(w->filter, w->st, &row->info, &w->one, &met,
+                                  err))
+            return TJ_FAILED;
+        if (!met)
+            continue;
         *out = row;
         return TJ_ROW;
     }
@@ -198,27 +217,25 @@ static bool collect(struct walk *w, struct tj_arena *a,
     return step == TJ_DONE;
 }
 
-static bool search_by_time(struct tj_store *st,
-                           const struct tj_trace_query *query,
-                           struct tj_arena *a, struct tj_trace_page *out,
-                           struct tj_err *err)
+static bool search_by_time(struct walk *w, struct tj_arena *a,
+                           struct tj_trace_page *out, struct tj_err *err)
 {
-    struct walk w;
-    walk_init(&w, st, query);
+    const struct tj_trace_query *query = w->query;
     if (query->page_token.len) {
         struct token token;
         if (!token_parse(query->page_token, a, &token, err))
             return false;
-        w.scan.time = token.time;
-        w.scan.row = token.row;
+        w->scan.time = token.time;
+        w->scan.row = token.row;
     }
-    bool ok = collect(&w, a, out, err);
-    tj_arena_release(&w.arena);
-    if (ok && !query->filter)
-        return st->ops->count(st, query->with_judge_traces, &out->total, err);
-    if (ok && !query->page_token.len && !out->next_page_token.len)
+    if (!collect(w, a, out, err))
+        return false;
+    if (!query->filter)
+        return w->st->ops->count(w->st, query->with_judge_traces, &out->total,
+                                 err);
+    if (!query->page_token.len && !out->next_page_token.len)
         out->total = out->count;
-    return ok;
+    return true;
 }
 
 /* -- any other order ------------------------------------------------------ */
@@ -388,9 +405,9 @@ static bool fill_page(struct tj_store *st, const struct match *from,
     return true;
 }
 
-static bool search_sorted(struct walk *w, struct tj_arena *scratch,
-                          struct tj_arena *a, struct tj_trace_page *out,
-                          struct tj_err *err)
+static bool page_of_sorted(struct walk *w, struct tj_arena *scratch,
+                           struct tj_arena *a, struct tj_trace_page *out,
+                           struct tj_err *err)
 {
     matches all = {0};
     struct token token = {0};
@@ -413,6 +430,15 @@ static bool search_sorted(struct walk *w, struct tj_arena *scratch,
     return true;
 }
 
+static bool search_sorted(struct walk *w, struct tj_arena *a,
+                          struct tj_trace_page *out, struct tj_err *err)
+{
+    struct tj_arena scratch = {0};
+    bool ok = page_of_sorted(w, &scratch, a, out, err);
+    tj_arena_release(&scratch);
+    return ok;
+}
+
 /* -- the search ----------------------------------------------------------- */
 
 bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
@@ -420,24 +446,17 @@ bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
                      struct tj_err *err)
 {
     struct tj_trace_page page = {.total = UINT64_MAX};
-    if (query->filter)
-        return tj_fail(err, TJ_E_INPUT, "this store cannot filter");
+    struct walk w;
     if (query->row_max < 1 || query->row_max > TJ_SEARCH_ROWS_MAX)
         return tj_fail(err, TJ_E_INPUT, "page size must be 1 to %d, not %zu",
                        TJ_SEARCH_ROWS_MAX, query->row_max);
-    if (by_time(query->order, query->order_count)) {
-        if (!search_by_time(st, query, a, &page, err))
-            return false;
-    } else {
-        struct tj_arena scratch = {0};
-        struct walk w;
-        walk_init(&w, st, query);
-        bool ok = search_sorted(&w, &scratch, a, &page, err);
-        tj_arena_release(&w.arena);
-        tj_arena_release(&scratch);
-        if (!ok)
-            return false;
-    }
-    *out = page;
-    return true;
+    if (!walk_init(&w, st, query, err))
+        return false;
+    bool ok = by_time(query->order, query->order_count)
+                  ? search_by_time(&w, a, &page, err)
+                  : search_sorted(&w, a, &page, err);
+    walk_release(&w);
+    if (ok)
+        *out = page;
+    return ok;
 }
