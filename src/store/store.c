@@ -13,6 +13,20 @@ enum { PREFIX_DIGITS_MIN = 4 };
 
 /* -- opening -------------------------------------------------------------- */
 
+/* The path of a sqlite URL: "sqlite:///abs", "sqlite://rel", or plain. */
+static tj_str sqlite_path(tj_str url)
+{
+    tj_str scheme = TJ_STR("sqlite://");
+    if (tj_str_starts(url, scheme))
+        return tj_str_slice(url, scheme.len, url.len);
+    return url;
+}
+
+static bool has_scheme(tj_str url)
+{
+    return tj_str_find(url, TJ_STR("://")) != (size_t)-1;
+}
+
 bool tj_store_open(tj_str url, const struct tj_store_options *options,
                    struct tj_store **out, struct tj_err *err)
 {
@@ -20,9 +34,16 @@ bool tj_store_open(tj_str url, const struct tj_store_options *options,
         *out = tj_store_memory_new();
         return true;
     }
-    (void)options;
-    return tj_fail(err, TJ_E_INPUT,
-                   "store \"%.*s\": expected memory:", TJ_STR_ARG(url));
+    tj_str path = sqlite_path(url);
+    if (path.len == 0 || has_scheme(path))
+        return tj_fail(err, TJ_E_INPUT,
+                       "store \"%.*s\": expected sqlite:///path.db, a path or "
+                       "memory:",
+                       TJ_STR_ARG(url));
+    if (tj_str_find_byte(path, '\0') != (size_t)-1)
+        return tj_fail(err, TJ_E_INPUT, "store path has a NUL byte");
+    struct tj_store_options defaults = {.create = true};
+    return tj_store_sqlite_open(path, options ? options : &defaults, out, err);
 }
 
 void tj_store_close(struct tj_store *st)

@@ -26,7 +26,7 @@ struct tj_store;
 
 enum tj_durability {
     TJ_DURABLE,         /* each acknowledged write is on disk */
-    TJ_DURABLE_RELAXED, /* survives a crash of the program, not of the machine */
+    TJ_DURABLE_RELAXED, /* outlives the program, not a loss of power */
 };
 
 struct tj_store_options {

@@ -16,6 +16,7 @@ enum { TREE_MARKS = TJ_MARK_ORPHAN | TJ_MARK_CYCLE };
 void tj_fold_init(struct tj_fold *f, size_t cap, struct tj_arena *a)
 {
     *f = (struct tj_fold){
+        .arena = a,
         .spans = tj_arena_alloc(a, cap * sizeof *f->spans),
         .origins = tj_arena_alloc(a, cap * sizeof *f->origins),
         .digests = tj_arena_alloc(a, cap * sizeof *f->digests),
@@ -117,8 +118,7 @@ static void make_distinct(struct tj_fold *f)
 
 /* Makes spans[i] the one of rank i.  A span is 600 bytes, so traces that are
  * stored in tree order already (all that arrived at once) are left alone. */
-static void move_to_tree_order(struct tj_fold *f, struct tj_arena *a,
-                               const int32_t *order)
+static void move_to_tree_order(struct tj_fold *f, const int32_t *order)
 {
     size_t at = 0;
     while (at < f->count && (size_t)order[at] == at)
@@ -126,7 +126,7 @@ static void move_to_tree_order(struct tj_fold *f, struct tj_arena *a,
     if (at == f->count)
         return;
     struct tj_fold moved;
-    tj_fold_init(&moved, f->count, a);
+    tj_fold_init(&moved, f->count, f->arena);
     moved.distinct = true;
     for (size_t i = 0; i < f->count; i++) {
         size_t from = (size_t)order[i];
@@ -177,8 +177,9 @@ static void find_times(struct tj_trace *t)
     }
 }
 
-void tj_fold_trace(struct tj_fold *f, struct tj_arena *a, struct tj_trace *out)
+void tj_fold_trace(struct tj_fold *f, struct tj_trace *out)
 {
+    struct tj_arena *a = f->arena;
     if (!f->distinct)
         make_distinct(f);
     for (size_t i = 0; i < f->count; i++) {
@@ -188,7 +189,7 @@ void tj_fold_trace(struct tj_fold *f, struct tj_arena *a, struct tj_trace *out)
     tj_tree_build(f->spans, f->count, a, &out->tree);
     struct tj_span *as_arrived = f->spans;
     if (f->count)
-        move_to_tree_order(f, a, out->tree.order);
+        move_to_tree_order(f, out->tree.order);
     if (f->spans != as_arrived)
         rename_tree(&out->tree, a);
     out->spans = f->spans;
@@ -232,18 +233,26 @@ static tj_pairs copy_pairs(const tj_pairs *pairs, struct tj_arena *a)
 {
     tj_pairs copy = {.count = pairs->count, .cap = pairs->count};
     copy.items = tj_arena_array(a, struct tj_pair, pairs->count);
-    if (pairs->count)
-        memcpy(copy.items, pairs->items, pairs->count * sizeof *copy.items);
+    for (size_t i = 0; i < pairs->count; i++) {
+        copy.items[i].key = tj_str_dup(a, pairs->items[i].key);
+        copy.items[i].value = tj_str_dup(a, pairs->items[i].value);
+    }
     return copy;
 }
 
 struct tj_trace_info tj_fold_info_copy(const struct tj_trace_info *info,
                                        struct tj_arena *a)
 {
-    struct tj_trace_info copy = *info;
-    copy.metadata = copy_pairs(&info->metadata, a);
-    copy.tags = copy_pairs(&info->tags, a);
-    return copy;
+    struct tj_trace_info c = *info;
+    tj_str *texts[] = {&c.client_request_id, &c.source_id,
+                       &c.experiment,        &c.name,
+                       &c.session,           &c.user,
+                       &c.request_preview,   &c.response_preview};
+    for (size_t i = 0; i < TJ_COUNT(texts); i++)
+        *texts[i] = tj_str_dup(a, *texts[i]);
+    c.metadata = copy_pairs(&info->metadata, a);
+    c.tags = copy_pairs(&info->tags, a);
+    return c;
 }
 
 bool tj_fold_is_judge_trace(const struct tj_trace_info *info)

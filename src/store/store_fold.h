@@ -20,6 +20,7 @@
 /* Spans of one trace in order of arrival, and beside each what the backend
  * needs to find it again and a digest of its content. */
 struct tj_fold {
+    struct tj_arena *arena;
     struct tj_span *spans;
     uint64_t *origins;
     uint64_t *digests;
@@ -36,12 +37,12 @@ uint64_t tj_fold_digest(const struct tj_span *span);
 
 /* Invariants 1 and 2.  Moves spans, origins and digests of f into place;
  * out->spans is f's array. */
-void tj_fold_trace(struct tj_fold *f, struct tj_arena *a, struct tj_trace *out);
+void tj_fold_trace(struct tj_fold *f, struct tj_trace *out);
 
 /* Invariant 3, in place; strings are borrowed. */
 void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
                   struct tj_arena *a);
-/* Shallow, but with pairs of its own. */
+/* With strings and pairs of its own. */
 struct tj_trace_info tj_fold_info_copy(const struct tj_trace_info *info,
                                        struct tj_arena *a);
 bool tj_fold_is_judge_trace(const struct tj_trace_info *info);

@@ -71,6 +71,7 @@ static struct memory_trace *find_or_add(struct memory_store *m, tj_trace_id id)
     t = tj_arena_new(&m->arena, struct memory_trace);
     t->id = id;
     t->said.trace_id = id;
+    t->said.usage = TJ_USAGE_UNKNOWN;
     t->row = m->traces.count + 1;
     t->stale = true;
     *tj_vec_add(&m->traces, &m->arena) = t;
@@ -86,31 +87,6 @@ static struct memory_trace *find_or_add(struct memory_store *m, tj_trace_id id)
 static tj_str keep(struct memory_store *m, tj_str s)
 {
     return tj_str_dup(&m->arena, s);
-}
-
-static void keep_pairs(struct memory_store *m, tj_pairs *pairs)
-{
-    tj_vec_each (pairs, struct tj_pair, p) {
-        p->key = keep(m, p->key);
-        p->value = keep(m, p->value);
-    }
-}
-
-static struct tj_trace_info keep_info(struct memory_store *m,
-                                      const struct tj_trace_info *info)
-{
-    struct tj_trace_info c = tj_fold_info_copy(info, &m->arena);
-    c.client_request_id = keep(m, c.client_request_id);
-    c.source_id = keep(m, c.source_id);
-    c.experiment = keep(m, c.experiment);
-    c.name = keep(m, c.name);
-    c.session = keep(m, c.session);
-    c.user = keep(m, c.user);
-    c.request_preview = keep(m, c.request_preview);
-    c.response_preview = keep(m, c.response_preview);
-    keep_pairs(m, &c.metadata);
-    keep_pairs(m, &c.tags);
-    return c;
 }
 
 static struct tj_field *keep_fields(struct memory_store *m,
@@ -206,7 +182,7 @@ static void add_span(struct memory_store *m, const struct tj_batch *batch,
 static void add_info(struct memory_store *m, const struct tj_trace_info *info)
 {
     struct memory_trace *t = find_or_add(m, info->trace_id);
-    struct tj_trace_info said = keep_info(m, info);
+    struct tj_trace_info said = tj_fold_info_copy(info, &m->arena);
     tj_fold_said(&t->said, &said, &m->arena);
     t->stale = true;
 }
@@ -337,11 +313,13 @@ static void refresh(struct memory_store *m, struct memory_trace *t)
     struct tj_trace trace = {0};
     struct tj_fold f;
     fold(t, &scratch, &f);
-    tj_fold_trace(&f, &scratch, &trace);
+    tj_fold_trace(&f, &trace);
     struct tj_trace_info info = tj_fold_info_copy(&t->said, &m->arena);
     tj_trace_info_derive(&info, trace.spans, &trace.tree, &m->arena);
     info.row = t->row;
-    t->info = keep_info(m, &info);
+    if (info.experiment.len == 0)
+        info.experiment = TJ_STR("Default");
+    t->info = tj_fold_info_copy(&info, &m->arena);
     t->stale = false;
     tj_arena_release(&scratch);
 }
@@ -379,7 +357,7 @@ static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
     struct tj_fold f;
     out->info = info_of(m, t, out->arena);
     fold(t, out->arena, &f);
-    tj_fold_trace(&f, out->arena, out);
+    tj_fold_trace(&f, out);
     for (size_t i = 0; i < f.count; i++)
         f.spans[i].fields = NULL;
     out->impl = f.origins;

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/hex.h"
 #include "store/filter_eval.h"
+#include "store/store_fold.h"
 #include "store/store_ops.h"
 
 enum {
@@ -34,12 +35,12 @@ enum {
 struct walk {
     struct tj_store *st;
     const struct tj_trace_query *query;
+    struct tj_filter_eval *filter; /* NULL: all match */
     struct tj_scan scan;
-    struct tj_arena arena; /* of one scan page */
+    struct tj_arena arena;   /* of one scan page */
+    struct tj_arena scratch; /* of one trace that is looked into */
     struct tj_scan_page page;
     size_t at; /* next of page */
-    struct tj_filter_eval *filter;
-    struct tj_arena one; /* what the filter read of one trace */
 };
 
 static bool walk_init(struct walk *w, struct tj_store *st,
@@ -48,7 +49,6 @@ static bool walk_init(struct walk *w, struct tj_store *st,
     *w = (struct walk){
         .st = st,
         .query = query,
-        .filter = tj_filter_eval_new(query->filter, err),
         .scan = {.time = UINT64_MAX,
                  .row = UINT64_MAX,
                  .row_max = SCAN_ROWS,
@@ -56,14 +56,16 @@ static bool walk_init(struct walk *w, struct tj_store *st,
         .page = {.count = SCAN_ROWS},
         .at = SCAN_ROWS,
     };
-    return w->filter;
+    if (query->filter)
+        w->filter = tj_filter_eval_new(query->filter, err);
+    return w->filter || !query->filter;
 }
 
 static void walk_release(struct walk *w)
 {
     tj_filter_eval_free(w->filter);
     tj_arena_release(&w->arena);
-    tj_arena_release(&w->one);
+    tj_arena_release(&w->scratch);
 }
 
 static bool next_page(struct walk *w, struct tj_err *err)
@@ -81,6 +83,16 @@ static bool next_page(struct walk *w, struct tj_err *err)
     return true;
 }
 
+static bool try_filter(struct walk *w, const struct tj_trace_info *info,
+                       bool *out, struct tj_err *err)
+{
+    *out = true;
+    if (!w->filter)
+        return true;
+    tj_arena_reset(&w->scratch);
+    return tj_filter_eval_match(w->filter, w->st, info, &w->scratch, out, err);
+}
+
 /* *out is good until the next call. */
 static enum tj_step walk_next(struct walk *w, const struct tj_scan_row **out,
                               struct tj_err *err)
@@ -94,44 +106,14 @@ static enum tj_step walk_next(struct walk *w, const struct tj_scan_row **out,
             continue;
         }
         const struct tj_scan_row *row = &w->page.rows[w->at++];
-        bool met = false;
-        tj_arena_reset(&w->one);
-        if (!tj_filter_eval_match(w->filter, w->st, &row->info, &w->one, &met,
-                                  err))
+        bool matches;
+        if (!try_filter(w, &row->info, &matches, err))
             return TJ_FAILED;
-        if (!met)
-            continue;
-        *out = row;
-        return TJ_ROW;
+        if (matches) {
+            *out = row;
+            return TJ_ROW;
+        }
     }
-}
-
-/* -- copies of infos that outlive the walk -------------------------------- */
-
-static void keep_pairs(struct tj_arena *a, tj_pairs *pairs)
-{
-    struct tj_pair *items = tj_arena_array(a, struct tj_pair, pairs->count);
-    for (size_t i = 0; i < pairs->count; i++) {
-        items[i].key = tj_str_dup(a, pairs->items[i].key);
-        items[i].value = tj_str_dup(a, pairs->items[i].value);
-    }
-    pairs->items = items;
-    pairs->cap = pairs->count;
-}
-
-static struct tj_trace_info keep_info(struct tj_arena *a,
-                                      const struct tj_trace_info *info)
-{
-    struct tj_trace_info c = *info;
-    tj_str *texts[] = {&c.client_request_id, &c.source_id,
-                       &c.experiment,        &c.name,
-                       &c.session,           &c.user,
-                       &c.request_preview,   &c.response_preview};
-    for (size_t i = 0; i < TJ_COUNT(texts); i++)
-        *texts[i] = tj_str_dup(a, *texts[i]);
-    keep_pairs(a, &c.metadata);
-    keep_pairs(a, &c.tags);
-    return c;
 }
 
 /* -- tokens --------------------------------------------------------------- */
@@ -212,7 +194,7 @@ static bool collect(struct walk *w, struct tj_arena *a,
             return true;
         }
         last = row->time;
-        out->infos[out->count++] = keep_info(a, &row->info);
+        out->infos[out->count++] = tj_fold_info_copy(&row->info, a);
     }
     return step == TJ_DONE;
 }
@@ -405,9 +387,9 @@ static bool fill_page(struct tj_store *st, const struct match *from,
     return true;
 }
 
-static bool page_of_sorted(struct walk *w, struct tj_arena *scratch,
-                           struct tj_arena *a, struct tj_trace_page *out,
-                           struct tj_err *err)
+static bool search_sorted(struct walk *w, struct tj_arena *scratch,
+                          struct tj_arena *a, struct tj_trace_page *out,
+                          struct tj_err *err)
 {
     matches all = {0};
     struct token token = {0};
@@ -430,15 +412,6 @@ static bool page_of_sorted(struct walk *w, struct tj_arena *scratch,
     return true;
 }
 
-static bool search_sorted(struct walk *w, struct tj_arena *a,
-                          struct tj_trace_page *out, struct tj_err *err)
-{
-    struct tj_arena scratch = {0};
-    bool ok = page_of_sorted(w, &scratch, a, out, err);
-    tj_arena_release(&scratch);
-    return ok;
-}
-
 /* -- the search ----------------------------------------------------------- */
 
 bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
@@ -446,17 +419,19 @@ bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
                      struct tj_err *err)
 {
     struct tj_trace_page page = {.total = UINT64_MAX};
-    struct walk w;
     if (query->row_max < 1 || query->row_max > TJ_SEARCH_ROWS_MAX)
         return tj_fail(err, TJ_E_INPUT, "page size must be 1 to %d, not %zu",
                        TJ_SEARCH_ROWS_MAX, query->row_max);
-    if (!walk_init(&w, st, query, err))
-        return false;
-    bool ok = by_time(query->order, query->order_count)
-                  ? search_by_time(&w, a, &page, err)
-                  : search_sorted(&w, a, &page, err);
+    struct walk w;
+    struct tj_arena scratch = {0};
+    bool ok = walk_init(&w, st, query, err) &&
+              (by_time(query->order, query->order_count)
+                   ? search_by_time(&w, a, &page, err)
+                   : search_sorted(&w, &scratch, a, &page, err));
     walk_release(&w);
-    if (ok)
-        *out = page;
-    return ok;
+    tj_arena_release(&scratch);
+    if (!ok)
+        return false;
+    *out = page;
+    return true;
 }

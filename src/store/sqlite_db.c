@@ -1,0 +1,225 @@
+/* sqlite_db.c - the door to SQLite: connections and queries.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/sqlite_db.h"
+
+#include <limits.h>
+#include <sqlite3.h>
+
+#include "base/heap.h"
+
+enum { STATEMENTS_MAX = 64, BUSY_TIMEOUT_MS = 10000 };
+
+struct statement {
+    const char *sql; /* the address is the key */
+    sqlite3_stmt *prepared;
+};
+
+struct tj_db {
+    sqlite3 *handle;
+    struct statement statements[STATEMENTS_MAX];
+    size_t statement_count;
+};
+
+static enum tj_code code_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return TJ_E_BUSY;
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_READONLY: return TJ_E_IO;
+    default: return TJ_E_BACKEND;
+    }
+}
+
+static bool fail(struct tj_db *db, int code, struct tj_err *err)
+{
+    if ((code & 0xff) == SQLITE_NOTADB)
+        return tj_fail(err, TJ_E_BACKEND, "not a database");
+    return tj_fail(err, code_of(code), "sqlite: %s",
+                   db->handle ? sqlite3_errmsg(db->handle)
+                              : sqlite3_errstr(code));
+}
+
+bool tj_db_open(const char *path, enum tj_db_mode mode, struct tj_db **out,
+                struct tj_err *err)
+{
+    struct tj_db *db = tj_heap_new(sizeof *db);
+    int flags =
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+        (mode == TJ_DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
+        (mode == TJ_DB_CREATE ? SQLITE_OPEN_CREATE : 0);
+    int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    if (code != SQLITE_OK) {
+        (void)tj_fail(err, TJ_E_IO, "%s: %s", path, sqlite3_errstr(code));
+        tj_db_close(db);
+        return false;
+    }
+    (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+    *out = db;
+    return true;
+}
+
+void tj_db_close(struct tj_db *db)
+{
+    if (!db)
+        return;
+    for (size_t i = 0; i < db->statement_count; i++)
+        (void)sqlite3_finalize(db->statements[i].prepared);
+    (void)sqlite3_close(db->handle);
+    tj_heap_free(db);
+}
+
+bool tj_db_run(struct tj_db *db, const char *sql, struct tj_err *err)
+{
+    int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK || fail(db, code, err);
+}
+
+bool tj_db_begin(struct tj_db *db, struct tj_err *err)
+{
+    struct tj_query q = tj_query_open(db, "BEGIN IMMEDIATE");
+    return tj_query_run(&q, err);
+}
+
+bool tj_db_commit(struct tj_db *db, struct tj_err *err)
+{
+    struct tj_query q = tj_query_open(db, "COMMIT");
+    if (tj_query_run(&q, err))
+        return true;
+    if (err->code == TJ_E_IO)
+        err->code = TJ_E_UNCERTAIN;
+    return false;
+}
+
+void tj_db_rollback(struct tj_db *db)
+{
+    if (!sqlite3_get_autocommit(db->handle))
+        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+uint64_t tj_db_last_row(struct tj_db *db)
+{
+    return (uint64_t)sqlite3_last_insert_rowid(db->handle);
+}
+
+uint64_t tj_db_changes(struct tj_db *db)
+{
+    return (uint64_t)sqlite3_changes(db->handle);
+}
+
+/* -- queries -------------------------------------------------------------- */
+
+static struct statement *statement_of(struct tj_db *db, const char *sql)
+{
+    for (size_t i = 0; i < db->statement_count; i++) {
+        if (db->statements[i].sql == sql)
+            return &db->statements[i];
+    }
+    assert(db->statement_count < STATEMENTS_MAX);
+    struct statement *s = &db->statements[db->statement_count++];
+    *s = (struct statement){.sql = sql};
+    return s;
+}
+
+struct tj_query tj_query_open(struct tj_db *db, const char *sql)
+{
+    struct tj_query q = {.db = db};
+    struct statement *s = statement_of(db, sql);
+    if (!s->prepared)
+        q.code = sqlite3_prepare_v3(
+            db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->prepared, NULL);
+    q.statement = s->prepared;
+    return q;
+}
+
+static void latch(struct tj_query *q, int code)
+{
+    if (q->code == SQLITE_OK)
+        q->code = code;
+}
+
+void tj_query_put_u64(struct tj_query *q, uint64_t value)
+{
+    if (q->statement)
+        latch(q, sqlite3_bind_int64(q->statement, ++q->put_count,
+                                    (sqlite3_int64)value));
+}
+
+void tj_query_put_double(struct tj_query *q, double value)
+{
+    if (q->statement)
+        latch(q, sqlite3_bind_double(q->statement, ++q->put_count, value));
+}
+
+/* The values outlive the query in all uses, so they are not copied. */
+void tj_query_put_text(struct tj_query *q, tj_str text)
+{
+    if (q->statement)
+        latch(q, sqlite3_bind_text64(q->statement, ++q->put_count,
+                                     text.ptr ? text.ptr : "", text.len,
+                                     SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void tj_query_put_blob(struct tj_query *q, const void *bytes, size_t size)
+{
+    if (q->statement)
+        latch(q, sqlite3_bind_blob64(q->statement, ++q->put_count,
+                                     bytes ? bytes : "", size, SQLITE_STATIC));
+}
+
+enum tj_step tj_query_next(struct tj_query *q, struct tj_err *err)
+{
+    if (q->code == SQLITE_OK) {
+        int code = sqlite3_step(q->statement);
+        if (code == SQLITE_ROW)
+            return TJ_ROW;
+        if (code == SQLITE_DONE)
+            return TJ_DONE;
+        q->code = code;
+    }
+    (void)fail(q->db, q->code, err);
+    return TJ_FAILED;
+}
+
+void tj_query_close(struct tj_query *q)
+{
+    if (q->statement)
+        (void)sqlite3_reset(q->statement);
+    q->statement = NULL;
+}
+
+bool tj_query_run(struct tj_query *q, struct tj_err *err)
+{
+    enum tj_step step;
+    do {
+        step = tj_query_next(q, err);
+    } while (step == TJ_ROW);
+    tj_query_close(q);
+    return step == TJ_DONE;
+}
+
+uint64_t tj_query_u64(struct tj_query *q, int column)
+{
+    return (uint64_t)sqlite3_column_int64(q->statement, column);
+}
+
+double tj_query_double(struct tj_query *q, int column)
+{
+    return sqlite3_column_double(q->statement, column);
+}
+
+tj_str tj_query_str(struct tj_query *q, int column)
+{
+    const void *bytes = sqlite3_column_blob(q->statement, column);
+    int size = sqlite3_column_bytes(q->statement, column);
+    return bytes ? tj_str_make(bytes, (size_t)size) : tj_str_make("", 0);
+}
+
+tj_str tj_query_dup(struct tj_query *q, int column, struct tj_arena *a)
+{
+    return tj_str_dup(a, tj_query_str(q, column));
+}
