@@ -7,6 +7,7 @@
 #include "judge/drive.h"
 
 #include "base/heap.h"
+#include "base/sha256.h"
 #include "net/loop.h"
 #include "store/store.h"
 
@@ -191,8 +192,24 @@ static void step_job(struct job *job)
     }
 }
 
+/* A recording keeps its model's seed: the same judgment gets the same number
+ * in its replay, in whatever order judgments run. */
+static uint64_t nonce_from(uint64_t seed, const struct job *job,
+                           struct tj_arena *a)
+{
+    unsigned char digest[TJ_SHA256_BYTES];
+    uint64_t nonce = 0;
+    tj_str from =
+        tj_str_printf(a, "%016llx %.*s %.*s", (unsigned long long)seed,
+                      TJ_STR_ARG(tj_trace_id_text(a, job->trace_id)),
+                      TJ_STR_ARG(job->def->digest));
+    tj_sha256(from, digest);
+    memcpy(&nonce, digest, sizeof nonce);
+    return nonce;
+}
+
 /* What the model knows of itself, where the options say nothing. */
-static struct tj_judge_options options_for(const struct job *job)
+static struct tj_judge_options options_for(struct job *job)
 {
     struct tj_judge_options o = job->drive->options.judge;
     const struct tj_model *m = job->model;
@@ -203,6 +220,8 @@ static struct tj_judge_options options_for(const struct job *job)
     o.input_usd_per_mtok = m->input_usd_per_mtok;
     o.cached_usd_per_mtok = m->cached_usd_per_mtok;
     o.output_usd_per_mtok = m->output_usd_per_mtok;
+    if (o.nonce == 0 && m->seed != 0)
+        o.nonce = nonce_from(m->seed, job, &job->arena);
     return o;
 }
 

@@ -125,6 +125,23 @@ static bool seek(struct tj_trace *trace, size_t span, size_t field,
     return true;
 }
 
+/* Do the two names stand for one text? */
+static bool is_shared(const struct tj_span *span, size_t a, size_t b)
+{
+    return tj_span_text_field(span, a) == tj_span_text_field(span, b);
+}
+
+/* "output" rather than the attribute that it is. */
+static tj_str short_name(const struct tj_span *span, size_t field)
+{
+    tj_str name = span->fields[field].name;
+    for (size_t i = 0; i < span->field_count; i++) {
+        if (is_shared(span, i, field) && span->fields[i].name.len < name.len)
+            name = span->fields[i].name;
+    }
+    return name;
+}
+
 /* Says in which other field of the span the quote stands, if in one. */
 static bool hint(struct tj_trace *trace, size_t span, size_t field,
                  struct tj_evidence *e, struct tj_arena *a, struct tj_err *err)
@@ -137,7 +154,7 @@ static bool hint(struct tj_trace *trace, size_t span, size_t field,
     for (size_t i = 0; i < s->field_count; i++) {
         uint64_t size = s->fields[i].text.len;
         uint64_t offset = UINT64_MAX;
-        if (i == field || size > room)
+        if (size > room || is_shared(s, i, field))
             continue;
         room -= size;
         if (!seek(trace, span, i, e->quote, &offset, err))
@@ -146,7 +163,7 @@ static bool hint(struct tj_trace *trace, size_t span, size_t field,
             continue;
         e->why_not =
             tj_str_printf(a, "found in %.*s, not in %.*s",
-                          TJ_STR_ARG(s->fields[i].name), TJ_STR_ARG(said));
+                          TJ_STR_ARG(short_name(s, i)), TJ_STR_ARG(said));
         break;
     }
     return true;

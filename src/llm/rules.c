@@ -51,8 +51,9 @@ struct findings {
     TJ_VEC(const struct tj_json *) problems; /* that count */
     enum severity worst;
     size_t pages;
-    tj_str next_page_token; /* empty: all was read */
-    tj_str trouble;         /* why it cannot be read; empty: fine */
+    tj_str next_page_token;        /* empty: all was read */
+    const struct tj_json *checked; /* {"spans", "evidence"}; may be NULL */
+    tj_str trouble;                /* why it cannot be read; empty: fine */
 };
 
 /* -- the block ------------------------------------------------------------ */
@@ -190,6 +191,7 @@ static void read_result(const struct tj_json *block, const struct tj_message *m,
     }
     read_problems(block, doc.root, a, f);
     f->next_page_token = tj_json_find_str(doc.root, TJ_STR("next_page_token"));
+    f->checked = tj_json_find(doc.root, TJ_STR("checked"));
 }
 
 static void read_conversation(const struct tj_json *block,
@@ -386,6 +388,9 @@ static struct tj_reply rated(const struct tj_json *value,
             if (tj_str_eq(tj_json_find_str(*it, TJ_STR("severity")),
                           tj_str_c(severity_names[severity])))
                 count += put_quotes(&w, *it, TJ_EVIDENCE_MAX - count);
+    /* That nothing was found is proved by what was looked through. */
+    if (count == 0)
+        (void)put_quotes(&w, f->checked, QUOTES_PER_PROBLEM);
     tj_jw_end(&w);
     tj_jw_end(&w);
     return said(&b, a);

@@ -57,17 +57,15 @@ static tj_str like_pattern(struct tj_arena *a, tj_str like)
 static bool compile(struct tj_filter_test *t, struct tj_arena *a,
                     struct tj_err *err)
 {
-    tj_str value = t->clause->values[0];
     unsigned flags = 0;
-    tj_str pattern = value;
     switch (t->clause->op) {
     case TJ_OP_ILIKE: flags = TJ_REGEX_FOLD_CASE | TJ_REGEX_DOT_ALL; break;
     case TJ_OP_LIKE: flags = TJ_REGEX_DOT_ALL; break;
     case TJ_OP_RLIKE: break;
     default: return true;
     }
-    if (flags)
-        pattern = like_pattern(a, value);
+    tj_str value = t->clause->values[0];
+    tj_str pattern = flags ? like_pattern(a, value) : value;
     t->re = tj_regex_new(pattern, flags, err);
     if (t->re)
         return true;

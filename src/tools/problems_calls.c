@@ -43,9 +43,11 @@ static bool counts_without_input(const struct finder *f, size_t i)
            kind != TJ_KIND_WORKFLOW;
 }
 
+/* A tool name that is only the span's own name says nothing more than it. */
 static tj_str call_name(const struct tj_span *s)
 {
-    return s->tool_name.len ? s->tool_name : tj_name_stem(s->name);
+    bool own = s->tool_name.len && !tj_str_eq(s->tool_name, s->name);
+    return own ? s->tool_name : tj_name_stem(s->name);
 }
 
 /* Stage 1: what the skeleton knows.  Empty: this span is no candidate. */

@@ -176,8 +176,9 @@ static void put_place(struct tj_buf *out, const struct tj_trace *trace,
         tj_buf_add(out, TJ_STR("parent "));
         tj_put_id(out, trace->spans[parent].span_id);
     }
-    tj_buf_fmt(out, ", depth %" PRId32 ", %" PRId32 " children\n",
-               trace->tree.depth[i], trace->tree.child_count[i]);
+    tj_buf_fmt(out, ", depth %" PRId32 ", %" PRId32 " %s\n",
+               trace->tree.depth[i], trace->tree.child_count[i],
+               trace->tree.child_count[i] == 1 ? "child" : "children");
 }
 
 static void put_times(struct tj_buf *out, const struct tj_trace *trace,
@@ -330,8 +331,8 @@ static void put_contents_line(struct tj_buf *out, const struct selection *sel,
     if (page->begin || page->end < sel->total)
         tj_buf_fmt(out, "bytes %" PRIu64 "-%" PRIu64 " of ", page->begin,
                    page->end);
-    tj_buf_fmt(out, "%" PRIu64 " bytes in %zu fields", sel->total,
-               sel->parts.count);
+    tj_buf_fmt(out, "%" PRIu64 " bytes in %zu field%s", sel->total,
+               sel->parts.count, sel->parts.count == 1 ? "" : "s");
     if (page->end < sel->total)
         tj_buf_fmt(out, ", next_page_token: %" PRIu64, page->end);
     else if (page->begin > sel->total)

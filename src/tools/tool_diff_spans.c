@@ -123,10 +123,11 @@ static bool put_both(struct tj_tool_env *env, const struct pair *spans,
         return false;
     tj_buf_add(out, TJ_STR("--- "));
     tj_put_line(out, f->name, TJ_NAME_BYTES_MAX);
-    tj_buf_fmt(out, ": %s (%zu and %zu bytes)\n",
-               tj_str_eq(a, b) ? "same" : "different", a.len, b.len);
-    if (tj_str_eq(a, b))
+    if (tj_str_eq(a, b)) {
+        tj_buf_fmt(out, ": same (%zu bytes)\n", a.len);
         return true;
+    }
+    tj_buf_fmt(out, ": different (%zu and %zu bytes)\n", a.len, b.len);
     /* Parts of both were shown; which bytes is not booked. */
     tj_tool_saw(env, spans->a, fields->a, 0, 0);
     tj_tool_saw(env, spans->b, fields->b, 0, 0);
@@ -146,10 +147,24 @@ static void put_single(struct tj_tool_env *env, char which, size_t span,
     const struct tj_field *f = &env->trace->spans[span].fields[field];
     tj_buf_add(out, TJ_STR("--- "));
     tj_put_line(out, f->name, TJ_NAME_BYTES_MAX);
-    tj_buf_fmt(out, ": only in %c (%zu bytes)\n", which, f->text.len);
+    tj_buf_fmt(out, ": only in %c (%zu bytes)\n", which,
+               tj_span_text_field(&env->trace->spans[span], field)->text.len);
 }
 
-/* Rows are numbered: first the own texts of a, then those only b has. */
+/* input, output and error are compared under these names, not again as the
+ * attribute that they are; name and status are in the heads. */
+static bool is_row(const struct tj_span *s, size_t field)
+{
+    tj_str name = s->fields[field].name;
+    if (tj_str_eq(name, TJ_STR("name")) || tj_str_eq(name, TJ_STR("status")))
+        return false;
+    for (size_t i = 0; i < s->field_count; i++)
+        if (s->fields[i].same_as == (int32_t)field)
+            return false;
+    return true;
+}
+
+/* Rows are numbered: first the fields of a, then those only b has. */
 static bool put_field_row(struct tj_tool_env *env, const struct pair *spans,
                           size_t row, struct tj_buf *out, struct tj_err *err)
 {
@@ -157,12 +172,12 @@ static bool put_field_row(struct tj_tool_env *env, const struct pair *spans,
     const struct tj_span *b = &env->trace->spans[spans->b];
     if (row >= a->field_count) {
         size_t field = row - a->field_count;
-        if (tj_span_find_field(a, b->fields[field].name) < 0 &&
-            b->fields[field].same_as < 0)
+        if (is_row(b, field) &&
+            tj_span_find_field(a, b->fields[field].name) < 0)
             put_single(env, 'b', spans->b, field, out);
         return true;
     }
-    if (a->fields[row].same_as >= 0)
+    if (!is_row(a, row))
         return true;
     int32_t other = tj_span_find_field(b, a->fields[row].name);
     if (other < 0) {

@@ -252,7 +252,7 @@ static bool run(struct tj_tool_env *env, const struct tj_json *args,
     tj_buf_add(out, TJ_STR("spans "));
     tj_put_page(out, offset, shown, found.count);
     if (found.count < env->trace->span_count)
-        tj_buf_fmt(out, " matching (%zu in the trace)", env->trace->span_count);
+        tj_buf_fmt(out, "; the trace has %zu", env->trace->span_count);
     tj_buf_byte(out, '\n');
     tj_buf_add(out, tj_buf_str(&body));
     return true;

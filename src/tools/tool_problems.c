@@ -126,12 +126,34 @@ static tj_str to_json(struct tj_tool_env *env, const struct tj_problem *p,
     return one.full ? (tj_str){0} : tj_buf_str(&one);
 }
 
+/* What was looked at: who finds nothing can still say where. */
+static void put_checked(struct tj_tool_env *env, struct tj_buf *out)
+{
+    struct tj_json_writer w;
+    const struct tj_span *root = env->trace->spans;
+    tj_buf_fmt(out, "\"checked\":{\"spans\":%zu,\"evidence\":",
+               env->trace->span_count);
+    tj_json_writer_init(&w, out, TJ_JSON_COMPACT);
+    tj_jw_array(&w);
+    if (env->trace->span_count) {
+        tj_jw_object(&w);
+        tj_jw_key_str(&w, "span_id", tj_span_id_text(env->step, root->span_id));
+        tj_jw_key_str(&w, "field", TJ_STR("name"));
+        tj_jw_key_str(&w, "quote", root->name);
+        tj_jw_end(&w);
+    }
+    tj_jw_end(&w);
+    tj_buf_byte(out, '}');
+}
+
 static void put_json(struct tj_tool_env *env, const tj_problems *list,
                      uint64_t offset, uint64_t rows_max, struct tj_buf *out)
 {
     enum { TAIL_BYTES = 128 };
     size_t shown = 0;
-    tj_buf_add(out, TJ_STR("{\"problems\":["));
+    tj_buf_byte(out, '{');
+    put_checked(env, out);
+    tj_buf_add(out, TJ_STR(",\"problems\":["));
     for (size_t i = offset; i < list->count && shown < rows_max; i++, shown++) {
         struct tj_problem p = list->items[i];
         size_t used = out->len + TAIL_BYTES;

@@ -77,9 +77,10 @@ static void put_counts(struct tj_buf *out, const struct tj_trace *trace)
         depth = trace->tree.depth[i] > depth ? trace->tree.depth[i] : depth;
     }
     tj_buf_fmt(out,
-               "spans: %zu (%zu roots, depth %" PRId32 ", %" PRIu64
+               "spans: %zu (%zu root%s, depth %" PRId32 ", %" PRIu64
                " with status ERROR)\nkinds:",
-               trace->span_count, trace->tree.root_count, depth, errors);
+               trace->span_count, trace->tree.root_count,
+               trace->tree.root_count == 1 ? "" : "s", depth, errors);
     for (size_t k = 0; k < TJ_KIND_COUNT; k++)
         if (kinds[k])
             tj_buf_fmt(out, " %s %" PRIu64, tj_kind_name((enum tj_kind)k),

@@ -251,7 +251,7 @@ static void skip_without_protoc(void)
 {
     if (have_protoc())
         return;
-    print_message("skipped: no protoc on this machine\n");
+    print_message("# skipped: no protoc on this machine\n");
     skip();
 }
 
