@@ -55,18 +55,35 @@ static bool refuse_judge_trace(const struct tj_trace *trace,
                    TJ_STR_ARG(maker));
 }
 
+/* Tools that look beyond the trace are for criteria that do: about a
+ * conversation, or naming the tool. */
+static bool is_offered(const struct tj_judge_def *def, tj_str name)
+{
+    static const tj_str beyond[] = {
+        TJ_STR_INIT("get_traces_in_session"),
+        TJ_STR_INIT("search_traces"),
+    };
+    for (size_t i = 0; i < TJ_COUNT(beyond); i++) {
+        if (tj_str_eq(name, beyond[i]))
+            return (def->vars & TJ_VAR_CONVERSATION) ||
+                   tj_str_find(def->instructions, name) != (size_t)-1;
+    }
+    return true;
+}
+
 static void make_tools(struct tj_judge *j)
 {
     size_t count = 0;
     while (tj_tools[count])
         count++;
     j->tools = tj_arena_array(j->a, struct tj_tool_spec, count);
-    j->tool_count = count;
     for (size_t i = 0; i < count; i++) {
         struct tj_buf schema;
+        if (!is_offered(j->def, tj_str_c(tj_tools[i]->name)))
+            continue;
         tj_buf_init(&schema, j->a, SPEC_BYTES_MAX);
         tj_tool_schema_write(tj_tools[i], &schema);
-        j->tools[i] = (struct tj_tool_spec){
+        j->tools[j->tool_count++] = (struct tj_tool_spec){
             .name = tj_str_c(tj_tools[i]->name),
             .description = tj_str_c(tj_tools[i]->help),
             .schema = tj_buf_str(&schema),

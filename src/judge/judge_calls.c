@@ -133,6 +133,17 @@ static bool run_new(struct tj_judge *j, const struct tj_tool_use *use,
     return true;
 }
 
+/* A tool that exists may still not be this judge's to call. */
+static bool is_withheld(const struct tj_judge *j, tj_str name)
+{
+    const struct tj_tool *tool = tj_tool_find(name);
+    for (size_t i = 0; tool && i < j->tool_count; i++) {
+        if (tj_str_eq(j->tools[i].name, tj_str_c(tool->name)))
+            return false;
+    }
+    return tool != NULL;
+}
+
 static bool run_one(struct tj_judge *j, const struct tj_tool_use *use,
                     size_t index, struct tj_err *err)
 {
@@ -142,6 +153,10 @@ static bool run_one(struct tj_judge *j, const struct tj_tool_use *use,
                        tj_str_printf(j->a,
                                      "Not run: at most %zu calls in one turn.",
                                      TJ_TOOL_CALLS_PER_TURN_MAX));
+        return true;
+    }
+    if (is_withheld(j, use->name)) {
+        answer_without(j, use, TJ_STR("Not run: this judge has no such tool."));
         return true;
     }
     tj_str key = call_key(use, j->a);

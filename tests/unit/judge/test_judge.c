@@ -472,6 +472,42 @@ static void test_wrong_calls(void **state)
     fixture_close(&f);
 }
 
+static bool has_tool(const struct fixture *f, const char *name)
+{
+    for (size_t i = 0; i < f->ask.tool_count; i++) {
+        if (tj_str_eq(f->ask.tools[i].name, tj_str_c(name)))
+            return true;
+    }
+    return false;
+}
+
+/* Other traces are seen only where the criteria are about them. */
+static void test_tools_beyond(void **state)
+{
+    struct fixture f;
+    fixture_open(&f);
+    begin(&f, RATE);
+    asks(&f);
+    assert_true(has_tool(&f, "find_problems"));
+    assert_false(has_tool(&f, "search_traces"));
+    const struct one_call two[] = {
+        {"search_traces", "{}"},
+        {"_search_traces", "{}"},
+    };
+    calls_all(&f, two, 2, 1000);
+    asks(&f);
+    assert_int_equal(f.calls_ran, 0);
+    assert_contains(message(&f, 0), "no such tool");
+    begin(&f, "Compare the {{ trace }} with others: use search_traces.");
+    asks(&f);
+    assert_true(has_tool(&f, "search_traces"));
+    assert_false(has_tool(&f, "get_traces_in_session"));
+    begin(&f, "Was {{ conversation }} friendly?");
+    asks(&f);
+    assert_true(has_tool(&f, "get_traces_in_session"));
+    fixture_close(&f);
+}
+
 static void test_too_many_calls(void **state)
 {
     struct fixture f;
@@ -714,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_cost_budget),
         cmocka_unit_test(test_repeated_calls),
         cmocka_unit_test(test_wrong_calls),
+        cmocka_unit_test(test_tools_beyond),
         cmocka_unit_test(test_too_many_calls),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_overflow_ends),
