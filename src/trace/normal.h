@@ -19,7 +19,7 @@
 
 #include "trace/span.h"
 
-enum { TJ_NORMAL_ROWS_PER_KEY_MAX = 6 };
+enum { TJ_NORMAL_ROWS_PER_KEY_MAX = 10 };
 
 /* The rules that a field takes part in, by its name alone: row numbers + 1,
  * 0 ends them.  A builder that sees the same names again and again looks

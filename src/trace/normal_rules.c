@@ -80,6 +80,7 @@ const struct tj_rule tj_rules[] = {
     INPUT(SHARE, "pydantic_ai.all_messages"),
     INPUT(SHARE, "tool_arguments"),
     INPUT(SHARE, "genkit:input"),
+    INPUT(SHARE, "langfuse.trace.input"),
 
     OUTPUT(SHARE, "mlflow.spanOutputs"),
     OUTPUT(SHARE, "langfuse.observation.output"),
@@ -109,6 +110,7 @@ const struct tj_rule tj_rules[] = {
     OUTPUT(SHARE, "tool_response"),
     OUTPUT(SHARE, "final_result"),
     OUTPUT(SHARE, "genkit:output"),
+    OUTPUT(SHARE, "langfuse.trace.output"),
 
     TEXT(MODEL, "gen_ai.response.model"),
     TEXT(MODEL, "ai.response.model"),
