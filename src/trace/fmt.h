@@ -9,7 +9,13 @@
 
 #include "trace/format.h"
 
+extern const struct tj_format tj_fmt_atif;
+extern const struct tj_format tj_fmt_chat;
+extern const struct tj_format tj_fmt_claude_code;
+extern const struct tj_format tj_fmt_langfuse;
 extern const struct tj_format tj_fmt_otlp_json;
+extern const struct tj_format tj_fmt_span_tree;
+extern const struct tj_format tj_fmt_swe_agent;
 
 /* An OTLP/JSON span, for formats that embed them.  attr_text: what to do with
  * a string attribute; NULL: tj_build_attr_text. */

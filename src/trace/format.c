@@ -19,6 +19,12 @@
 
 const struct tj_format *const tj_formats[] = {
     &tj_fmt_otlp_json,
+    &tj_fmt_langfuse,
+    &tj_fmt_atif,
+    &tj_fmt_claude_code,
+    &tj_fmt_swe_agent,
+    &tj_fmt_span_tree,
+    &tj_fmt_chat,
     NULL,
 };
 
