@@ -1,0 +1,201 @@
+/* api_store.c - opening a store, importing into it, counting what is there.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "api/api_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/heap.h"
+#include "base/limits.h"
+#include "trace/format.h"
+
+static_assert((int)TJ_ERROR_INPUT == (int)TJ_E_INPUT, "public codes drifted");
+static_assert((int)TJ_ERROR_AUTH == (int)TJ_E_AUTH, "public codes drifted");
+static_assert((int)TJ_ERROR_CANCELLED == (int)TJ_E_CANCELLED,
+              "public codes drifted");
+static_assert(sizeof((struct tj_error){0}.message) == TJ_ERR_MESSAGE_MAX,
+              "messages are copied whole");
+
+const char *tj_version(void)
+{
+    return TJ_VERSION;
+}
+
+bool tj_api_fail(const struct tj_err *err, struct tj_error *out)
+{
+    out->code = (int)err->code;
+    memcpy(out->message, err->message, sizeof out->message);
+    return false;
+}
+
+struct tj_text tj_api_text(tj_str s)
+{
+    char *data = tj_heap_new(s.len + 1);
+    if (s.len)
+        memcpy(data, s.ptr, s.len);
+    return (struct tj_text){data, s.len};
+}
+
+void tj_text_free(struct tj_text *text)
+{
+    tj_heap_free(text->data);
+    *text = (struct tj_text){0};
+}
+
+const char *tj_api_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static tj_str default_url(struct tj_arena *a, struct tj_err *err)
+{
+    const char *url = tj_api_env("TRACEJUDGE_STORE");
+    if (url)
+        return tj_str_c(url);
+    const char *data = tj_api_env("XDG_DATA_HOME");
+    const char *home = tj_api_env("HOME");
+    if (data)
+        return tj_str_printf(a, "%s/tracejudge/traces.db", data);
+    if (home)
+        return tj_str_printf(a, "%s/.local/share/tracejudge/traces.db", home);
+    (void)tj_fail(err, TJ_E_INPUT,
+                  "no store: set TRACEJUDGE_STORE, or HOME for the default");
+    return (tj_str){0};
+}
+
+bool tj_open(const char *url, unsigned flags, struct tracejudge **out,
+             struct tj_error *err)
+{
+    struct tj_err why = {0};
+    struct tj_arena a = {0};
+    tj_str where = url && *url ? tj_str_c(url) : default_url(&a, &why);
+    struct tj_store_options options = {
+        .durability = flags & TJ_OPEN_RELAXED ? TJ_DURABLE_RELAXED : TJ_DURABLE,
+        .read_only = (flags & TJ_OPEN_READ_ONLY) != 0,
+        .create = (flags & TJ_OPEN_CREATE) != 0,
+    };
+    struct tj_store *store = NULL;
+    bool ok = where.ptr && tj_store_open(where, &options, &store, &why);
+    if (ok) {
+        struct tracejudge *tj = tj_heap_new(sizeof *tj);
+        tj->store = store;
+        tj->url = tj_api_text(where).data;
+        (void)pthread_mutex_init(&tj->lock, NULL);
+        *out = tj;
+    }
+    tj_arena_release(&a);
+    return ok || tj_api_fail(&why, err);
+}
+
+void tj_close(struct tracejudge *tj)
+{
+    if (!tj)
+        return;
+    tj_api_drop_recordings(tj);
+    tj_store_close(tj->store);
+    (void)pthread_mutex_destroy(&tj->lock);
+    tj_heap_free(tj->url);
+    tj_heap_free(tj);
+}
+
+const char *tj_store_url(const struct tracejudge *tj)
+{
+    return tj->url;
+}
+
+bool tj_count(struct tracejudge *tj, struct tj_counts *out,
+              struct tj_error *err)
+{
+    struct tj_err why = {0};
+    struct tj_store_stats stats = {0};
+    if (!tj_store_stats(tj->store, &stats, &why))
+        return tj_api_fail(&why, err);
+    *out = (struct tj_counts){
+        .traces = stats.trace_count,
+        .spans = stats.span_count,
+        .assessments = stats.assessment_count,
+        .text_bytes = stats.text_bytes,
+        .disk_bytes = stats.disk_bytes,
+        .schema_version = stats.schema_version,
+    };
+    return true;
+}
+
+const char *tj_import_format(size_t i, const char **help)
+{
+    size_t count = 0;
+    while (tj_formats[count])
+        count++;
+    if (i >= count)
+        return NULL;
+    if (help)
+        *help = tj_formats[i]->help;
+    return tj_formats[i]->name;
+}
+
+static void fill_import(const struct tj_batch *batch,
+                        const struct tj_format *format, size_t bytes,
+                        struct tj_import *out)
+{
+    *out = (struct tj_import){
+        .format = format->name,
+        .traces = batch->traces.count,
+        .spans = batch->spans.count,
+        .assessments = batch->assessments.count,
+        .bytes = bytes,
+        .rejected = batch->rejected_count,
+    };
+    tj_vec_each (&batch->spans, struct tj_span, span) {
+        if (span->marks)
+            out->marked++;
+    }
+    struct tj_arena a = {0};
+    if (batch->traces.count) {
+        tj_str id = tj_trace_id_text(&a, batch->traces.items[0].trace_id);
+        memcpy(out->first_trace_id, id.ptr, id.len);
+    }
+    tj_arena_release(&a);
+}
+
+static bool import(struct tracejudge *tj, tj_str bytes, const char *name,
+                   struct tj_arena *a, struct tj_import *out,
+                   struct tj_err *err)
+{
+    const struct tj_format *format = NULL;
+    if (name && !(format = tj_format_find(tj_str_c(name))))
+        return tj_fail(err, TJ_E_INPUT, "no format is called '%.100s'", name);
+    struct tj_batch batch = {0};
+    const struct tj_format *used = NULL;
+    if (!tj_format_parse(format, bytes, a, &batch, &used, err) ||
+        !tj_store_add_batch(tj->store, &batch, err))
+        return false;
+    fill_import(&batch, used, bytes.len, out);
+    return true;
+}
+
+bool tj_import_bytes(struct tracejudge *tj, const void *bytes, size_t size,
+                     const char *format, struct tj_import *out,
+                     struct tj_error *err)
+{
+    struct tj_err why = {0};
+    struct tj_arena a = {0};
+    bool ok = import(tj, tj_str_make(bytes, size), format, &a, out, &why);
+    tj_arena_release(&a);
+    return ok || tj_api_fail(&why, err);
+}
+
+bool tj_import_file(struct tracejudge *tj, const char *path, const char *format,
+                    struct tj_import *out, struct tj_error *err)
+{
+    struct tj_err why = {0};
+    struct tj_arena a = {0};
+    tj_str bytes = {0};
+    bool ok = tj_file_read(path, TJ_IMPORT_BYTES_MAX, &a, &bytes, &why);
+    if (ok && !import(tj, bytes, format, &a, out, &why))
+        ok = tj_err_wrap(&why, "%s", path);
+    tj_arena_release(&a);
+    return ok || tj_api_fail(&why, err);
+}
