@@ -237,11 +237,100 @@ static void the_largest_filter(void **state)
     assert_str_eq(run(p, tj_buf_str(&b)), "alpha gamma delta");
 }
 
+static const char *name_of(struct place *p, const struct tj_trace_info *info)
+{
+    for (size_t i = 0; i < TRACES; i++)
+        if (tj_trace_id_eq(info->trace_id, p->infos[i].trace_id))
+            return names[i];
+    return "?";
+}
+
+/* All pages of one trace each, through the store's front. */
+static tj_str pages(struct place *p, const char *text, const char *order)
+{
+    struct tj_err err = {0};
+    struct tj_order by = {0};
+    struct tj_trace_query query = {.row_max = 1};
+    struct tj_buf got;
+    tj_buf_init(&got, &p->a, 1 << 12);
+    assert_ok(tj_filter_parse(tj_str_c(text), &p->a, &query.filter, &err), err);
+    if (order) {
+        assert_ok(tj_order_parse(tj_str_c(order), &p->a, &by, &err), err);
+        query.order = &by;
+        query.order_count = 1;
+    }
+    for (size_t i = 0; i <= TRACES; i++) {
+        struct tj_trace_page page = {0};
+        assert_ok(tj_store_search(p->st, &query, &p->a, &page, &err), err);
+        for (size_t k = 0; k < page.count; k++)
+            tj_buf_fmt(&got, "%s ", name_of(p, &page.infos[k]));
+        query.page_token = page.next_page_token;
+        if (!query.page_token.len)
+            return tj_buf_str(&got);
+    }
+    fail_msg("more pages than traces");
+    return (tj_str){0};
+}
+
+static void searches_page_over_matches(void **state)
+{
+    struct place *p = *state;
+    const char *fetch = "span.name = 'fetch' OR status = 'IN_PROGRESS'";
+    assert_str_eq(pages(p, fetch, NULL), "delta gamma alpha ");
+    assert_str_eq(pages(p, fetch, "timestamp ASC"), "alpha gamma delta ");
+    assert_str_eq(pages(p, fetch, "name"), "alpha delta gamma ");
+    assert_str_eq(pages(p, "tag.env IS NOT NULL", "tag.env"), "beta alpha ");
+    assert_str_eq(pages(p, "name = 'none'", NULL), "");
+    assert_str_eq(pages(p, "name = 'none'", "status"), "");
+    struct tj_err err = {0};
+    struct tj_trace_page page = {0};
+    struct tj_trace_query query = {.row_max = 10};
+    assert_ok(
+        tj_filter_parse(TJ_STR("status = 'OK'"), &p->a, &query.filter, &err),
+        err);
+    assert_ok(tj_store_search(p->st, &query, &p->a, &page, &err), err);
+    assert_int_equal(page.total, 2);
+    assert_ok(
+        tj_filter_parse(TJ_STR("name RLIKE '('"), &p->a, &query.filter, &err),
+        err);
+    assert_fails(tj_store_search(p->st, &query, &p->a, &page, &err), err,
+                 TJ_E_INPUT, "RLIKE '('");
+}
+
+/* What is about infos alone opens no trace, and the cheap side decides. */
+static void only_what_is_asked_is_read(void **state)
+{
+    struct place *p = *state;
+    static const char *const cheap[] = {
+        "status = 'OK'",
+        "span.name = 'x' AND status = 'nope'",
+        "text LIKE '%x%' OR NOT status = 'nope'",
+        "feedback.n = 'x' AND tag.env = 'nope'",
+    };
+    for (size_t i = 0; i < TJ_COUNT(cheap); i++) {
+        struct tj_err err = {0};
+        struct tj_arena scratch = {0};
+        const struct tj_filter *f = NULL;
+        bool met = false;
+        assert_ok(tj_filter_parse(tj_str_c(cheap[i]), &p->a, &f, &err), err);
+        struct tj_filter_eval *e = tj_filter_eval_new(f, &err);
+        assert_non_null(e);
+        assert_ok(
+            tj_filter_eval_match(e, p->st, &p->infos[0], &scratch, &met, &err),
+            err);
+        assert_int_equal(scratch.used_bytes, 0);
+        tj_filter_eval_free(e);
+        tj_arena_release(&scratch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cases),
         cmocka_unit_test(the_largest_filter),
+        cmocka_unit_test(searches_page_over_matches),
+        cmocka_unit_test(only_what_is_asked_is_read),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
