@@ -78,7 +78,7 @@ static struct decimal split(tj_str text)
 static bool magnitude(const struct decimal *d, uint64_t *out)
 {
     uint64_t value = 0;
-    if (d->first && (d->exponent < 0 || d->exponent > 19 || d->digits > 20))
+    if (d->first && d->exponent < 0)
         return false;
     for (const char *p = d->first; p && p <= d->last; p++) {
         if (*p == '.')

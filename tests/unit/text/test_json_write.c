@@ -112,6 +112,10 @@ static void escapes(void **state)
         {TJ_STR_INIT("0123456789abcde\"0123456789abcdef\n"),
          "0123456789abcde\\\"0123456789abcdef\\n"},
         {TJ_STR_INIT("0123456789abcdef\x7F"), "0123456789abcdef\\u007f"},
+        {TJ_STR_INIT("0123456\x7F"
+                     "89abcdefghijk"),
+         "0123456\\u007f89abcdefghijk"},
+        {TJ_STR_INIT("0123456\n89abcdefghijk"), "0123456\\n89abcdefghijk"},
     };
     for (size_t i = 0; i < TJ_COUNT(cases); i++) {
         struct tj_arena a = {0};
