@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/heap.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "trace/format.h"
 
 static_assert((int)TJ_ERROR_INPUT == (int)TJ_E_INPUT, "public codes drifted");
@@ -136,26 +137,42 @@ const char *tj_import_format(size_t i, const char **help)
     return tj_formats[i]->name;
 }
 
+static void see_trace(struct tj_map *seen, const tj_trace_id *id,
+                      struct tj_import *out)
+{
+    bool fresh = false;
+    (void)tj_map_add(
+        seen, tj_str_make((const char *)id->bytes, sizeof id->bytes), &fresh);
+    if (!fresh)
+        return;
+    if (out->traces++ == 0) {
+        tj_str digits = tj_trace_id_text(seen->arena, *id);
+        memcpy(out->first_trace_id, digits.ptr, digits.len);
+    }
+}
+
 static void fill_import(const struct tj_batch *batch,
                         const struct tj_format *format, size_t bytes,
                         struct tj_import *out)
 {
+    /* Of whole formats, not of single spans: nothing to be warned of. */
+    const uint32_t ordinary = TJ_MARK_TIME_GUESSED | TJ_MARK_ID_DERIVED;
+    struct tj_arena a = {0};
+    struct tj_map seen;
+    tj_map_init(&seen, &a);
     *out = (struct tj_import){
         .format = format->name,
-        .traces = batch->traces.count,
         .spans = batch->spans.count,
         .assessments = batch->assessments.count,
         .bytes = bytes,
         .rejected = batch->rejected_count,
     };
-    tj_vec_each (&batch->spans, struct tj_span, span) {
-        if (span->marks)
-            out->marked++;
-    }
-    struct tj_arena a = {0};
-    if (batch->traces.count) {
-        tj_str id = tj_trace_id_text(&a, batch->traces.items[0].trace_id);
-        memcpy(out->first_trace_id, id.ptr, id.len);
+    /* A source that says nothing of a trace as a whole still has its spans. */
+    tj_vec_each (&batch->traces, const struct tj_trace_info, info)
+        see_trace(&seen, &info->trace_id, out);
+    tj_vec_each (&batch->spans, const struct tj_span, span) {
+        see_trace(&seen, &span->trace_id, out);
+        out->marked += (span->marks & ~ordinary) != 0;
     }
     tj_arena_release(&a);
 }
