@@ -317,8 +317,6 @@ static void refresh(struct memory_store *m, struct memory_trace *t)
     struct tj_trace_info info = tj_fold_info_copy(&t->said, &m->arena);
     tj_trace_info_derive(&info, trace.spans, &trace.tree, &m->arena);
     info.row = t->row;
-    if (info.experiment.len == 0)
-        info.experiment = TJ_STR("Default");
     t->info = tj_fold_info_copy(&info, &m->arena);
     t->stale = false;
     tj_arena_release(&scratch);

@@ -13,7 +13,7 @@ enum pair_kind { PAIR_METADATA, PAIR_TAG };
 
 #define INFO_COLUMNS                                                           \
     "row, id, time, stale, said,"                                              \
-    " (SELECT name FROM experiment WHERE id = trace.experiment),"              \
+    " (SELECT name FROM experiment WHERE id = trace.experiment AND id > 0),"   \
     " state, request_time, duration, span_count, error_count, text_bytes,"     \
     " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,"     \
     " reasoning_tokens, cost_usd, name, session, user, client_request_id,"     \
