@@ -292,9 +292,8 @@ static bool test_attribute(const struct node *n, const struct subject *s)
 }
 
 /* A tag may be there and be empty. */
-static bool test_pair(const struct node *n, const tj_pairs *pairs)
+static bool test_pair(const struct node *n, tj_str value)
 {
-    tj_str value = tj_pairs_find(pairs, n->test.clause->key);
     return tj_filter_test_text(&n->test, value, TJ_VALUE_TEXT);
 }
 
@@ -475,8 +474,12 @@ static bool ask_test(const struct node *n, struct subject *s, bool *out)
             return test_any_text(n, s, out);
         *out = test_attribute(n, s);
         break;
-    case TJ_ENTITY_TAG: *out = test_pair(n, &s->info->tags); break;
-    case TJ_ENTITY_METADATA: *out = test_pair(n, &s->info->metadata); break;
+    case TJ_ENTITY_TAG:
+        *out = test_pair(n, tj_pairs_find(&s->info->tags, n->test.clause->key));
+        break;
+    case TJ_ENTITY_METADATA:
+        *out = test_pair(n, tj_trace_info_meta(s->info, n->test.clause->key));
+        break;
     case TJ_ENTITY_FEEDBACK:
     case TJ_ENTITY_EXPECTATION: return test_assessments(n, s, out);
     case TJ_ENTITY_SPAN: assert(!"a span condition outside EXISTS"); break;

@@ -274,7 +274,7 @@ static struct value order_value(const struct tj_scan_row *row,
     if (order->entity == TJ_ENTITY_TAG)
         return text_value(tj_pairs_find(&row->info.tags, order->key));
     if (order->entity == TJ_ENTITY_METADATA)
-        return text_value(tj_pairs_find(&row->info.metadata, order->key));
+        return text_value(tj_trace_info_meta(&row->info, order->key));
     return attribute_value(row, order->attribute);
 }
 

@@ -29,6 +29,18 @@ tj_str tj_pairs_find(const tj_pairs *pairs, tj_str key)
     return pair ? pair->value : (tj_str){0};
 }
 
+tj_str tj_trace_info_meta(const struct tj_trace_info *info, tj_str key)
+{
+    tj_str value = tj_pairs_find(&info->metadata, key);
+    if (value.ptr)
+        return value;
+    if (info->session.len && tj_str_eq(key, TJ_STR("mlflow.trace.session")))
+        return info->session;
+    if (info->user.len && tj_str_eq(key, TJ_STR("mlflow.trace.user")))
+        return info->user;
+    return (tj_str){0};
+}
+
 void tj_pairs_set(tj_pairs *pairs, struct tj_arena *a, tj_str key, tj_str value)
 {
     struct tj_pair *pair = last_pair(pairs, key);

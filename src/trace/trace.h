@@ -61,6 +61,11 @@ struct tj_trace_info {
     uint64_t row;          /* the store's own */
 };
 
+/* The value of a metadata key.  MLflow keeps session and user there, so
+ * "mlflow.trace.session" and "mlflow.trace.user" are known although they come
+ * from the spans.  Empty with ptr NULL when there is none. */
+tj_str tj_trace_info_meta(const struct tj_trace_info *info, tj_str key);
+
 /* A trace whose maker is one of our judges: such traces are not judged unless
  * asked (the loop guard).  MLflow's tag for traces made by a scorer. */
 #define TJ_TAG_SOURCE_SCORER "mlflow.trace.sourceScorer"
