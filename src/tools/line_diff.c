@@ -26,6 +26,9 @@ static bool split(tj_str text, struct tj_arena *a, struct lines *out)
         return false;
     out->items = tj_arena_array(a, tj_str, count);
     out->count = 0;
+    /* An empty text is one empty line, wherever it points. */
+    if (!text.ptr)
+        text = TJ_STR("");
     while (text.ptr && out->count < (int32_t)count)
         out->items[out->count++] = tj_str_cut(&text, '\n');
     return true;
