@@ -236,12 +236,14 @@ TJ_API bool tj_show_trace(struct tracejudge *tj, const char *trace_id,
  * may be NULL when it is not wanted. */
 TJ_API const char *tj_tool_name(size_t i, const char **help,
                                 struct tj_text *schema);
-/* What a model would see.  args is a JSON object (NULL: {}); *refused says
- * that the question was wrong (the text says how). */
+/* What a model would see.  args is a JSON object (NULL: {}). */
+struct tj_tool_answer {
+    struct tj_text text;
+    bool refused; /* the question was wrong: the text says how */
+};
 TJ_API bool tj_call_tool(struct tracejudge *tj, const char *trace_id,
                          const char *tool, const char *args,
-                         struct tj_text *out, bool *refused,
-                         struct tj_error *err);
+                         struct tj_tool_answer *out, struct tj_error *err);
 
 /* -- assessments ---------------------------------------------------------- */
 
@@ -383,7 +385,11 @@ struct tj_judge_settings {
     bool do_not_store;    /* neither the verdict nor the run */
     bool judge_judges;    /* also traces that judges made */
     void (*event)(void *ctx, const struct tj_event_info *event);
-    void *ctx; /* for event */
+    /* For tj_judge_traces: called once for each trace, as they finish (not in
+     * order), in the calling thread.  The result is the callee's only until
+     * it returns. */
+    void (*done)(void *ctx, const struct tj_result *result);
+    void *ctx; /* for both */
 };
 
 /* One trace, waiting for the verdict.  A model or trace that cannot be judged
@@ -396,15 +402,13 @@ TJ_API bool tj_judge_trace(struct tracejudge *tj,
                            const struct tj_judge_settings *settings,
                            struct tj_result **out, struct tj_error *err);
 
-/* Many: done is called once for each, as they finish (not in order), in this
- * thread; the result is the callee's only until it returns.  A trace whose
- * judgment could not be stored ends the run with false. */
-typedef void (*tj_result_fn)(void *ctx, const struct tj_result *result);
+/* Many at once; settings->done must be there.  A trace whose judgment could
+ * not be stored ends the run with false. */
 TJ_API bool tj_judge_traces(struct tracejudge *tj,
                             const struct tj_judge_def *judge,
                             const char *const *trace_ids, size_t count,
                             const struct tj_judge_settings *settings,
-                            tj_result_fn done, void *ctx, struct tj_error *err);
+                            struct tj_error *err);
 
 /* Ends judging that is under way on this handle: what is finished is stored,
  * what is under way gives results with error "cancelled", the rest is not

@@ -288,9 +288,7 @@ struct run {
     struct tj_loop *loop;
     struct tj_model *model;
     struct tj_drive *drive;
-    tj_result_fn done;
-    void *ctx;
-    struct api_result **keep; /* instead of done: for a single trace */
+    struct api_result **keep; /* for a single trace, instead of done() */
     size_t open_count;
     struct tj_err failure; /* of the store; code NONE: none */
 };
@@ -315,7 +313,7 @@ static void on_verdict(void *ctx, const struct tj_verdict *verdict,
         *run->keep = whole;
         return;
     }
-    run->done(run->ctx, &whole->result);
+    run->settings->done(run->settings->ctx, &whole->result);
     tj_result_free(&whole->result);
 }
 
@@ -506,12 +504,11 @@ static const struct tj_judge_settings plain_settings;
 bool tj_judge_traces(struct tracejudge *tj, const struct tj_judge_def *judge,
                      const char *const *trace_ids, size_t count,
                      const struct tj_judge_settings *settings,
-                     tj_result_fn done, void *ctx, struct tj_error *err)
+                     struct tj_error *err)
 {
-    struct run run = {.tj = tj,
-                      .settings = settings ? settings : &plain_settings,
-                      .done = done,
-                      .ctx = ctx};
+    assert(settings);
+    assert(settings->done);
+    struct run run = {.tj = tj, .settings = settings};
     return judge_all(&run, judge, trace_ids, count, err);
 }
 

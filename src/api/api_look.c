@@ -278,7 +278,7 @@ const char *tj_tool_name(size_t i, const char **help, struct tj_text *schema)
 }
 
 bool tj_call_tool(struct tracejudge *tj, const char *trace_id, const char *tool,
-                  const char *args, struct tj_text *out, bool *refused,
+                  const char *args, struct tj_tool_answer *out,
                   struct tj_error *err)
 {
     struct tj_err why = {0};
@@ -289,10 +289,8 @@ bool tj_call_tool(struct tracejudge *tj, const char *trace_id, const char *tool,
     struct tj_tool_env env = {.store = tj->store, .trace = &trace, .step = &a};
     bool ok = open_trace(tj, trace_id, &a, &trace, &why) &&
               tj_tool_run(&env, &call, &reply, &why);
-    if (ok) {
-        *out = tj_api_text(reply.text);
-        *refused = reply.refused;
-    }
+    if (ok)
+        *out = (struct tj_tool_answer){tj_api_text(reply.text), reply.refused};
     tj_arena_release(&a);
     return ok || tj_api_fail(&why, err);
 }

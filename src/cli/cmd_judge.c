@@ -269,6 +269,7 @@ static int judge_selection(struct tracejudge *tj, const struct args *args,
         .do_not_store = args_has(args, "dry-run"),
         .judge_judges = args_has(args, "judge-judges"),
         .event = args_has(args, "debug") ? on_event : NULL,
+        .done = on_result,
     };
     struct printer p = {
         .args = args,

@@ -144,15 +144,15 @@ static int run_tool(const struct args *args)
         return EXIT_INPUT;
     if (!open_store(args, TJ_OPEN_READ_ONLY, &tj, &code))
         return code;
-    struct tj_text text = {0};
-    bool refused = false;
+    struct tj_tool_answer answer = {0};
     if (tj_call_tool(tj, args->positionals[1], args->positionals[0], b.text,
-                     &text, &refused, &err)) {
-        print_text(&text);
-        if (text.size && text.data[text.size - 1] != '\n')
+                     &answer, &err)) {
+        const struct tj_text *text = &answer.text;
+        print_text(text);
+        if (text->size && text->data[text->size - 1] != '\n')
             (void)putchar('\n');
-        tj_text_free(&text);
-        code = refused ? EXIT_INPUT : EXIT_DONE;
+        tj_text_free(&answer.text);
+        code = answer.refused ? EXIT_INPUT : EXIT_DONE;
     } else {
         code = complain_error(&err);
     }

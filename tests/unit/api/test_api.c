@@ -242,9 +242,9 @@ static void many_traces_are_judged_in_one_call(void **state)
         list[i] = ids[i];
     }
     size_t rated = 0;
-    assert_ok(tj_judge_traces(tj, judge, list, TRACES, NULL, count_result,
-                              &rated, &err),
-              err);
+    const struct tj_judge_settings settings = {.done = count_result,
+                                               .ctx = &rated};
+    assert_ok(tj_judge_traces(tj, judge, list, TRACES, &settings, &err), err);
     assert_int_equal(rated, TRACES);
     tj_judge_free(judge);
     tj_close(tj);
