@@ -119,7 +119,8 @@ const struct tj_json *tj_json_find(const struct tj_json *v, tj_str key)
     const struct tj_json *found = NULL;
     for (const struct tj_json *at = v + 1; at < end;
          at += 1 + tj_json_head_span(at + 1)) {
-        if (at->head == head && !memcmp(at->as.text, key.ptr, key.len))
+        if (at->head == head &&
+            (key.len == 0 || !memcmp(at->as.text, key.ptr, key.len)))
             found = at + 1;
     }
     return found;

@@ -166,10 +166,11 @@ static void chunk_room(struct reader *r, char **start, size_t size)
 static inline void put_run(struct reader *r, char **start, const char *p,
                            size_t size)
 {
+    if (size == 0)
+        return;
     if (TJ_UNLIKELY((size_t)(r->chunk_end - r->chunk_next) < size))
         chunk_room(r, start, size);
-    if (size)
-        memcpy(r->chunk_next, p, size);
+    memcpy(r->chunk_next, p, size);
     r->chunk_next += size;
 }
 

@@ -14,10 +14,10 @@
  * rarer than '"' in what comes here: JSON in strings. */
 static size_t marks_for(tj_str text)
 {
-    const char *end = text.ptr + text.len;
     const char *p = text.len ? memchr(text.ptr, '"', text.len) : NULL;
     if (!p)
         return 0;
+    const char *end = text.ptr + text.len;
     size_t marks = 1;
     while ((p = memchr(p, '#', (size_t)(end - p)))) {
         const char *run = p;

@@ -254,5 +254,5 @@ void tj_utf8_put_safe(struct tj_buf *out, tj_str s, enum tj_breaks breaks)
         }
         at += n;
     }
-    tj_buf_add(out, tj_str_make(s.ptr + from, s.len - from));
+    tj_buf_add(out, tj_str_slice(s, from, s.len));
 }

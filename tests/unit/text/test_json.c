@@ -408,6 +408,7 @@ static void finds(void **state)
     assert_null(tj_json_at(v, "a.x"));
     assert_null(tj_json_find(v, TJ_STR("zz")));
     assert_str_eq(tj_json_find_str(v, TJ_STR("")), "empty");
+    assert_str_eq(tj_json_find_str(v, (tj_str){0}), "empty");
     assert_str_eq(tj_json_find_str(v, TJ_STR("a")), "");
     assert_null(tj_json_find(tj_json_find(v, TJ_STR("a")), TJ_STR("b")));
     assert_true(tj_json_bool(tj_json_find(v, TJ_STR("t")), false));

@@ -100,6 +100,7 @@ static void escapes(void **state)
         tj_str text;
         const char *want;
     } cases[] = {
+        {{NULL, 0}, ""},
         {TJ_STR_INIT(""), ""},
         {TJ_STR_INIT("plain"), "plain"},
         {TJ_STR_INIT("\"\\/"), "\\\"\\\\/"},

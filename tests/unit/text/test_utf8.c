@@ -101,6 +101,7 @@ static void shows_nothing_unsafe(void **state)
         tj_str text;
         const char *fold, *keep;
     } cases[] = {
+        {{NULL, 0}, "", ""},
         {TJ_STR_INIT("plain"), "plain", "plain"},
         {TJ_STR_INIT("a\nb\tc"), "a b c", "a\nb\tc"},
         {TJ_STR_INIT("a\r\nb"), "a b", "a\nb"},
