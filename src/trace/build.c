@@ -309,10 +309,8 @@ void tj_build_attr_text(struct tj_build *b, tj_str key, tj_str text)
 
 void tj_build_attr_i64(struct tj_build *b, tj_str key, int64_t value)
 {
-    struct tj_buf buf;
-    tj_buf_init(&buf, b->arena, 32);
-    tj_buf_i64(&buf, value);
-    tj_build_plain(b, TJ_OF_SPAN, key, TJ_FIELD_NUMBER, tj_buf_str(&buf));
+    tj_build_plain(b, TJ_OF_SPAN, key, TJ_FIELD_NUMBER,
+                   tj_build_i64_text(b->arena, value));
 }
 
 void tj_build_attr_double(struct tj_build *b, tj_str key, double value)
@@ -350,6 +348,14 @@ tj_str tj_build_double_text(struct tj_arena *a, double value)
     tj_buf_init(&buf, a, 64);
     tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
     tj_jw_double(&w, value);
+    return tj_buf_str(&buf);
+}
+
+tj_str tj_build_i64_text(struct tj_arena *a, int64_t value)
+{
+    struct tj_buf buf;
+    tj_buf_init(&buf, a, 32);
+    tj_buf_i64(&buf, value);
     return tj_buf_str(&buf);
 }
 

@@ -80,6 +80,7 @@ int32_t tj_build_resource(struct tj_build *b, tj_str plain_json);
 /* A double as every format shows it: the shortest text that reads back the
  * same ("0.1", "1.0"); "NaN", "Infinity". */
 tj_str tj_build_double_text(struct tj_arena *a, double value);
+tj_str tj_build_i64_text(struct tj_arena *a, int64_t value);
 tj_str tj_build_u64_text(struct tj_arena *a, uint64_t value);
 /* A copy that lives as long as the batch. */
 tj_str tj_build_keep(struct tj_build *b, tj_str text);

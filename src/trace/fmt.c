@@ -92,8 +92,15 @@ static bool base64_id(tj_str text, unsigned char *out, size_t size)
     return ok;
 }
 
+static tj_str without_0x(tj_str text)
+{
+    bool prefixed = tj_str_starts(text, TJ_STR("0x"));
+    return prefixed ? tj_str_slice(text, 2, text.len) : text;
+}
+
 enum tj_fmt_id tj_fmt_trace_id(tj_str text, tj_trace_id *out)
 {
+    text = without_0x(text);
     if (tj_trace_id_parse(text, out))
         return TJ_ID_GIVEN;
     tj_trace_id id = {0};
@@ -112,6 +119,7 @@ enum tj_fmt_id tj_fmt_trace_id(tj_str text, tj_trace_id *out)
 
 enum tj_fmt_id tj_fmt_span_id(tj_str text, tj_span_id *out)
 {
+    text = without_0x(text);
     if (tj_span_id_parse(text, out))
         return TJ_ID_GIVEN;
     tj_span_id id = {0};
@@ -128,28 +136,65 @@ enum tj_fmt_id tj_fmt_span_id(tj_str text, tj_span_id *out)
     return TJ_ID_GIVEN;
 }
 
+enum tj_fmt_id tj_fmt_trace_id_bytes(tj_str bytes, tj_trace_id *out)
+{
+    tj_trace_id id = {0};
+    if (!bytes.len)
+        return TJ_ID_NONE;
+    if (bytes.len != sizeof id.bytes) {
+        *out = tj_trace_id_derive(bytes);
+        return TJ_ID_DERIVED;
+    }
+    memcpy(id.bytes, bytes.ptr, sizeof id.bytes);
+    if (tj_trace_id_is_none(id))
+        return TJ_ID_NONE;
+    *out = id;
+    return TJ_ID_GIVEN;
+}
+
+enum tj_fmt_id tj_fmt_span_id_bytes(tj_str bytes, tj_span_id *out)
+{
+    tj_span_id id = {0};
+    if (!bytes.len)
+        return TJ_ID_NONE;
+    if (bytes.len != sizeof id.bytes) {
+        *out = tj_span_id_derive(bytes);
+        return TJ_ID_DERIVED;
+    }
+    memcpy(id.bytes, bytes.ptr, sizeof id.bytes);
+    if (tj_span_id_is_none(id))
+        return TJ_ID_NONE;
+    *out = id;
+    return TJ_ID_GIVEN;
+}
+
+struct tj_span *tj_fmt_open_ids(struct tj_build *b, struct tj_batch *batch,
+                                const struct tj_fmt_ids *ids)
+{
+    if (!ids->of_trace || !ids->of_span) {
+        tj_fmt_reject(batch, "span %zu: no usable %s id",
+                      batch->spans.count + batch->rejected_count,
+                      ids->of_trace ? "span" : "trace");
+        return NULL;
+    }
+    struct tj_span *s = tj_build_span(b, ids->trace, ids->span);
+    s->parent_id = ids->parent;
+    if (ids->of_trace == TJ_ID_DERIVED || ids->of_span == TJ_ID_DERIVED ||
+        ids->of_parent == TJ_ID_DERIVED)
+        s->marks |= TJ_MARK_ID_DERIVED;
+    return s;
+}
+
 struct tj_span *tj_fmt_open(struct tj_build *b, struct tj_batch *batch,
                             tj_str trace_id, tj_str span_id, tj_str parent_id)
 {
-    tj_trace_id trace = {0};
-    tj_span_id span = {0};
-    tj_span_id parent = {0};
-    enum tj_fmt_id of_trace = tj_fmt_trace_id(trace_id, &trace);
-    enum tj_fmt_id of_span = tj_fmt_span_id(span_id, &span);
-    if (!of_trace || !of_span) {
-        tj_fmt_reject(batch, "span %zu: no usable %s id",
-                      batch->spans.count + batch->rejected_count,
-                      of_trace ? "span" : "trace");
-        return NULL;
-    }
-    struct tj_span *s = tj_build_span(b, trace, span);
-    enum tj_fmt_id of_parent = tj_fmt_span_id(parent_id, &parent);
-    s->parent_id = parent;
-    if (of_trace == TJ_ID_DERIVED || of_span == TJ_ID_DERIVED ||
-        of_parent == TJ_ID_DERIVED)
-        s->marks |= TJ_MARK_ID_DERIVED;
-    if (of_trace == TJ_ID_DERIVED)
-        tj_batch_info(batch, trace)->source_id =
+    struct tj_fmt_ids ids = {0};
+    ids.of_trace = tj_fmt_trace_id(trace_id, &ids.trace);
+    ids.of_span = tj_fmt_span_id(span_id, &ids.span);
+    ids.of_parent = tj_fmt_span_id(parent_id, &ids.parent);
+    struct tj_span *s = tj_fmt_open_ids(b, batch, &ids);
+    if (s && ids.of_trace == TJ_ID_DERIVED)
+        tj_batch_info(batch, ids.trace)->source_id =
             tj_utf8_clip(trace_id, TJ_NAME_BYTES_MAX);
     return s;
 }

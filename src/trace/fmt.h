@@ -12,8 +12,12 @@
 extern const struct tj_format tj_fmt_atif;
 extern const struct tj_format tj_fmt_chat;
 extern const struct tj_format tj_fmt_claude_code;
+extern const struct tj_format tj_fmt_jaeger;
 extern const struct tj_format tj_fmt_langfuse;
+extern const struct tj_format tj_fmt_mlflow;
+extern const struct tj_format tj_fmt_otel_spans;
 extern const struct tj_format tj_fmt_otlp_json;
+extern const struct tj_format tj_fmt_otlp_pb;
 extern const struct tj_format tj_fmt_span_tree;
 extern const struct tj_format tj_fmt_swe_agent;
 
@@ -22,7 +26,7 @@ extern const struct tj_format tj_fmt_swe_agent;
 struct tj_fmt_otlp {
     struct tj_build *build;
     struct tj_batch *batch;
-    void (*attr_text)(struct tj_build *b, tj_str key, tj_str text);
+    void (*attr_text)(const struct tj_fmt_otlp *otlp, tj_str key, tj_str text);
 };
 void tj_fmt_otlp_span(const struct tj_fmt_otlp *otlp, const struct tj_json *v);
 /* What a span says beside its attributes, under OpenTelemetry's names for
@@ -64,11 +68,26 @@ enum tj_fmt_id {
 enum tj_fmt_id tj_fmt_trace_id(tj_str text, tj_trace_id *out);
 enum tj_fmt_id tj_fmt_span_id(tj_str text, tj_span_id *out);
 
+/* The same from bytes, as protobuf has them. */
+enum tj_fmt_id tj_fmt_trace_id_bytes(tj_str bytes, tj_trace_id *out);
+enum tj_fmt_id tj_fmt_span_id_bytes(tj_str bytes, tj_span_id *out);
+
+struct tj_fmt_ids {
+    tj_trace_id trace;
+    tj_span_id span;
+    tj_span_id parent;
+    enum tj_fmt_id of_trace;
+    enum tj_fmt_id of_span;
+    enum tj_fmt_id of_parent;
+};
+
 /* Opens a span with these ids; NULL, and a rejected span, when one of the
  * first two is missing.  Sets ID_DERIVED, and the source's own trace id in the
  * trace's info, where the ids are not OpenTelemetry's. */
 struct tj_span *tj_fmt_open(struct tj_build *b, struct tj_batch *batch,
                             tj_str trace_id, tj_str span_id, tj_str parent_id);
+struct tj_span *tj_fmt_open_ids(struct tj_build *b, struct tj_batch *batch,
+                                const struct tj_fmt_ids *ids);
 
 /* A time in any of the spellings there are: nanoseconds as a number or as
  * digits, [seconds, nanoseconds], ISO 8601.  0 when it is none of these.

@@ -198,7 +198,7 @@ static void put_attribute(const struct tj_fmt_otlp *otlp, enum tj_build_of of,
     switch (any_value(any, &v)) {
     case ANY_STRING:
         if (of == TJ_OF_SPAN && otlp->attr_text)
-            otlp->attr_text(b, key, tj_json_str(v));
+            otlp->attr_text(otlp, key, tj_json_str(v));
         else
             tj_build_text(b, of, key, tj_json_str(v));
         return;

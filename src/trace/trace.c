@@ -54,15 +54,31 @@ void tj_pairs_set(tj_pairs *pairs, struct tj_arena *a, tj_str key, tj_str value)
 void tj_batch_init(struct tj_batch *batch, struct tj_arena *a)
 {
     *batch = (struct tj_batch){.arena = a};
+    tj_map_init(&batch->trace_index, a);
+}
+
+/* The entry of id in the index; infos that were added without us go in
+ * first. */
+static struct tj_map_entry *index_trace(struct tj_batch *batch,
+                                        const tj_trace_id *id, bool *fresh)
+{
+    tj_str bytes = tj_str_make((const char *)id->bytes, sizeof id->bytes);
+    struct tj_map_entry *e = tj_map_add(&batch->trace_index, bytes, fresh);
+    if (*fresh) {
+        e->key = tj_str_dup(batch->arena, bytes);
+        e->number = batch->trace_index.count - 1;
+    }
+    return e;
 }
 
 struct tj_trace_info *tj_batch_info(struct tj_batch *batch, tj_trace_id id)
 {
-    /* Newest first: a file tells one trace after the other. */
-    for (size_t i = batch->traces.count; i-- > 0;) {
-        if (tj_trace_id_eq(batch->traces.items[i].trace_id, id))
-            return &batch->traces.items[i];
-    }
+    bool fresh = false;
+    for (size_t i = batch->trace_index.count; i < batch->traces.count; i++)
+        (void)index_trace(batch, &batch->traces.items[i].trace_id, &fresh);
+    size_t at = index_trace(batch, &id, &fresh)->number;
+    if (!fresh)
+        return &batch->traces.items[at];
     struct tj_trace_info *info = tj_vec_add(&batch->traces, batch->arena);
     info->trace_id = id;
     info->usage = TJ_USAGE_UNKNOWN;

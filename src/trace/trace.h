@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "trace/assessment.h"
 #include "trace/span.h"
@@ -79,6 +80,7 @@ struct tj_resource {
 struct tj_batch {
     struct tj_arena *arena;
     TJ_VEC(struct tj_trace_info) traces; /* at most one for a trace */
+    struct tj_map trace_index;           /* of tj_batch_info */
     TJ_VEC(struct tj_span) spans;
     TJ_VEC(struct tj_resource) resources;
     TJ_VEC(struct tj_assessment) assessments;

@@ -78,7 +78,7 @@ static inline tj_str shared_file(struct fmt_test *t, const char *path)
     const char *shared = TJ_TEST_SHARED();
     tj_str bytes = {0};
     if (!shared) {
-        print_message("no shared traces: %s not checked\n", path);
+        print_message("# no shared traces: %s not checked\n", path);
         return bytes;
     }
     struct tj_err err = {0};
