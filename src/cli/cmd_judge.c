@@ -278,9 +278,9 @@ static int judge_selection(struct tracejudge *tj, const struct args *args,
         .columns = terminal_columns(),
         .total = s->count,
     };
+    settings.ctx = &p;
     watch_interrupts(tj);
-    bool ok = tj_judge_traces(tj, judge, s->ids, s->count, &settings, on_result,
-                              &p, &err);
+    bool ok = tj_judge_traces(tj, judge, s->ids, s->count, &settings, &err);
     interrupted = NULL;
     if (!ok)
         return complain_error(&err);
