@@ -13,6 +13,8 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "text/plain.h"
+#include "trace/messages.h"
 
 enum { FILE_BYTES_MAX = 64 << 20, FOLDER_DEPTH_MAX = 16 };
 
@@ -71,6 +73,22 @@ static void check_no_leak(const char *path, struct tj_batch *batch,
     }
 }
 
+/* What a model heard must read as a conversation. */
+static void check_input(const char *path, struct parsed *p,
+                        const struct tj_span *s)
+{
+    struct tj_json_doc doc;
+    tj_parts parts = {0};
+    tj_str text = field_text(s, "input");
+    if (s->kind != TJ_KIND_LLM || !text.ptr)
+        return;
+    if (!tj_plain_parse(text, &p->a, &doc, &p->err))
+        fail_msg("%s: %s", path, p->err.message);
+    if (!tj_messages_read(doc.root, TJ_STR("user"), &p->a, &parts) ||
+        parts.count == 0)
+        fail_msg("%s: an input is no conversation", path);
+}
+
 /* Some sources say nothing of a trace but its spans' ids. */
 static size_t count_traces(struct parsed *p)
 {
@@ -102,6 +120,12 @@ static void check_batch(const char *path, const struct expected *e,
         if (s->name.len == 0 || (s->end && s->end < s->start))
             fail_msg("%s: a span has no name or ends before it starts", path);
     }
+    bool steps = tj_str_eq(e->format, TJ_STR("chat")) ||
+                 tj_str_eq(e->format, TJ_STR("atif")) ||
+                 tj_str_eq(e->format, TJ_STR("claude-code")) ||
+                 tj_str_eq(e->format, TJ_STR("swe-agent"));
+    for (size_t i = 0; steps && i < batch.spans.count; i++)
+        check_input(path, p, &batch.spans.items[i]);
     tj_vec_each (&batch.assessments, struct tj_assessment, as)
         check_no_leak(path, &batch, as);
 }
