@@ -66,7 +66,7 @@ struct tj_http_client {
 
 /* -- endings -------------------------------------------------------------- */
 
-static void finish(struct tj_http_call *call)
+static void release(struct tj_http_call *call)
 {
     if (call->previous)
         call->previous->next = call->next;
@@ -74,13 +74,21 @@ static void finish(struct tj_http_call *call)
         call->client->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
-    call->response.duration_ns = tj_mono_ns() - call->start_ns;
-    call->response.body = tj_buf_str(&call->body);
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     tj_arena_release(&call->own);
-    call->done(call->ctx, &call->response);
     tj_heap_free(call);
+}
+
+static void finish(struct tj_http_call *call)
+{
+    struct tj_http_response response = call->response;
+    tj_http_fn done = call->done;
+    void *ctx = call->ctx;
+    response.duration_ns = tj_mono_ns() - call->start_ns;
+    response.body = tj_buf_str(&call->body);
+    release(call);
+    done(ctx, &response);
 }
 
 static void settle(void *ctx)
@@ -409,6 +417,17 @@ void tj_http_cancel(struct tj_http_call *call)
     settle_soon(call);
 }
 
+void tj_http_abandon(struct tj_http_call *call)
+{
+    if (!call)
+        return;
+    if (call->settling)
+        tj_timer_cancel(call->settling);
+    else
+        take_back(call);
+    release(call);
+}
+
 /* -- the client ----------------------------------------------------------- */
 
 /* A libcurl from another system looks for certificates where they are not. */
@@ -488,4 +507,23 @@ void tj_http_client_close(struct tj_http_client *client)
     tj_arena_release(&client->arena);
     tj_heap_free(client);
     curl_global_cleanup();
+}
+
+static void close_shared(void *resident)
+{
+    tj_http_client_close(resident);
+}
+
+bool tj_http_client_shared(struct tj_loop *loop, struct tj_http_client **out,
+                           struct tj_err *err)
+{
+    struct tj_http_client *client =
+        tj_loop_resident_find(loop, TJ_STR("http client"));
+    if (!client) {
+        if (!tj_http_client_open(loop, &client, err))
+            return false;
+        tj_loop_resident_add(loop, TJ_STR("http client"), client, close_shared);
+    }
+    *out = client;
+    return true;
 }

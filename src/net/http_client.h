@@ -67,5 +67,10 @@ struct tj_http_call *tj_http_send(struct tj_http_client *client,
                                   void *ctx);
 /* done is called with TJ_E_CANCELLED, from the loop.  Not after done. */
 void tj_http_cancel(struct tj_http_call *call);
+/* As cancel, but done is not called.  Takes NULL. */
+void tj_http_abandon(struct tj_http_call *call);
+/* The client that all users of a loop share; closed with the loop. */
+bool tj_http_client_shared(struct tj_loop *loop, struct tj_http_client **out,
+                           struct tj_err *err) TJ_MUST_USE;
 
 #endif
