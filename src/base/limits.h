@@ -54,6 +54,17 @@
 /* -- models ------------------------------------------------------------- */
 #define TJ_MODEL_REPLY_BYTES_MAX ((size_t)16 << 20)
 #define TJ_MODEL_REQUEST_BYTES_MAX ((size_t)64 << 20)
+/* Times that a failed request is sent again; providers' own clients have 2,
+ * MLflow's judge 10. */
+#define TJ_MODEL_RETRIES 5
+/* Requests in flight at one endpoint and key: where the window starts, and
+ * where it stops to grow. */
+#define TJ_MODEL_IN_FLIGHT 20
+#define TJ_MODEL_IN_FLIGHT_MAX 100
+/* The longest wait that a provider may ask for, as OpenAI's client has it. */
+#define TJ_MODEL_RETRY_AFTER_MS_MAX UINT64_C(120000)
+/* One request; a reasoning model may think for minutes. */
+#define TJ_MODEL_TIMEOUT_MS UINT64_C(600000)
 /* A file of recorded asks and replies: read whole by replay:/. */
 #define TJ_RECORDING_BYTES_MAX ((size_t)512 << 20)
 #define TJ_TOOL_CALLS_PER_TURN_MAX ((size_t)64)

@@ -15,7 +15,9 @@ bool tj_model_open(tj_str uri, const struct tj_model_options *options,
         return false;
     if (tj_str_eq(u.provider, TJ_STR("replay")))
         return tj_model_replay_open(u.path, loop, out, err);
-    return tj_model_rules_open(options->rules, loop, out, err);
+    if (tj_str_eq(u.provider, TJ_STR("builtin")))
+        return tj_model_rules_open(options->rules, loop, out, err);
+    return tj_model_http_open(&u, options, loop, out, err);
 }
 
 bool tj_model_uri_check(tj_str uri, struct tj_err *err)
@@ -26,8 +28,8 @@ bool tj_model_uri_check(tj_str uri, struct tj_err *err)
     if (tj_str_eq(u.provider, TJ_STR("replay")))
         return true;
     if (!tj_str_eq(u.provider, TJ_STR("builtin")))
-        return tj_fail(err, TJ_E_INPUT, "model uri '%.*s': unknown provider",
-                       TJ_STR_ARG(uri));
+        return tj_provider_check(&u, err) ||
+               tj_err_wrap(err, "model uri '%.*s'", TJ_STR_ARG(uri));
     if (!tj_str_eq(u.name, TJ_STR("rules")))
         return tj_fail(err, TJ_E_INPUT,
                        "model uri '%.*s': the only builtin model is "

@@ -54,6 +54,7 @@ struct tj_model_options {
     tj_str base_url;      /* overrides the provider's */
     tj_str api_key;       /* overrides the environment's */
     tj_str headers;       /* JSON object of extra headers */
+    tj_str prices;        /* JSON, see prices.h; else TRACEJUDGE_PRICES */
     tj_str rules;         /* builtin:/rules: the judge file's block, as JSON */
     uint32_t retries_max; /* per ask; default TJ_MODEL_RETRIES */
     uint32_t in_flight_max;               /* per model; 0: default */

@@ -14,5 +14,10 @@ bool tj_model_rules_open(tj_str rules, struct tj_loop *loop,
 bool tj_model_replay_open(tj_str path, struct tj_loop *loop,
                           struct tj_model **out, struct tj_err *err)
     TJ_MUST_USE;
+/* Any provider of providers.c. */
+bool tj_model_http_open(const struct tj_model_uri *uri,
+                        const struct tj_model_options *options,
+                        struct tj_loop *loop, struct tj_model **out,
+                        struct tj_err *err) TJ_MUST_USE;
 
 #endif
