@@ -203,7 +203,7 @@ bool tj_fault_feature(const struct tj_fault *fault, enum tj_feature *out)
     return is_store || is_include;
 }
 
-/* -- a response becomes a reply --------------------------------------------- */
+/* -- a response becomes a reply -------------------------------------------- */
 
 static void fail_with(const struct tj_fault *f, struct tj_arena *a,
                       struct tj_reply *out)

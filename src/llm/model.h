@@ -81,8 +81,9 @@ void tj_model_ask_wait(struct tj_model *model, const struct tj_ask *ask,
 
 /* Wraps inner (takes ownership): each ask and reply is appended to the file at
  * path as one JSON line, with what a judge knows of the model (URI, window,
- * prices, seed), so that a replay asks the same and says the same.  replay:/path answers from it in order and fails
- * (TJ_LLM_REPLAY) at the first ask that differs. */
+ * prices, seed), so that a replay asks the same and says the same.
+ * replay:/path answers from it and fails (TJ_LLM_REPLAY) at the first ask that
+ * differs from all that are left.  On failure inner stays the caller's. */
 bool tj_model_record_open(struct tj_model *inner, tj_str path,
                           struct tj_model **out, struct tj_err *err)
     TJ_MUST_USE;

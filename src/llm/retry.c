@@ -35,7 +35,7 @@ uint64_t tj_retry_backoff_ms(uint32_t n, uint64_t chance)
     return ms - chance % (ms / 4 + 1);
 }
 
-/* -- what headers say ------------------------------------------------------- */
+/* -- what headers say ------------------------------------------------------ */
 
 static bool seconds_to_ms(tj_str text, double scale, uint64_t *out)
 {
