@@ -71,7 +71,7 @@ static bool is_offered(const struct tj_judge_def *def, tj_str name)
     return true;
 }
 
-static void make_tools(struct tj_judge *j)
+static void make_tools(struct tj_judge *j, struct tj_arena *step)
 {
     size_t count = 0;
     while (tj_tools[count])
@@ -81,12 +81,12 @@ static void make_tools(struct tj_judge *j)
         struct tj_buf schema;
         if (!is_offered(j->def, tj_str_c(tj_tools[i]->name)))
             continue;
-        tj_buf_init(&schema, j->a, SPEC_BYTES_MAX);
+        tj_buf_init(&schema, step, SPEC_BYTES_MAX);
         tj_tool_schema_write(tj_tools[i], &schema);
         j->tools[j->tool_count++] = (struct tj_tool_spec){
             .name = tj_str_c(tj_tools[i]->name),
             .description = tj_str_c(tj_tools[i]->help),
-            .schema = tj_buf_str(&schema),
+            .schema = tj_str_dup(j->a, tj_buf_str(&schema)),
         };
     }
 }
@@ -100,12 +100,12 @@ static uint64_t fixed_bytes(const struct tj_judge *j)
     return bytes;
 }
 
-static tj_str make_overview(struct tj_judge *j)
+static tj_str make_overview(struct tj_judge *j, struct tj_arena *step)
 {
     if (j->values.mode != TJ_MODE_AGENT)
         return TJ_STR("");
     struct tj_buf out;
-    tj_buf_init(&out, j->a, TJ_OVERVIEW_BYTES_MAX);
+    tj_buf_init(&out, step, TJ_OVERVIEW_BYTES_MAX);
     tj_overview_write(j->subject.trace, TJ_OVERVIEW_BYTES_MAX, &out);
     return tj_buf_str(&out);
 }
@@ -124,21 +124,27 @@ static void cover_values(struct tj_judge *j)
     }
 }
 
+/* Texts are made in a step's arena and only the result is kept: thousands of
+ * judgments are in flight at once. */
+/* Texts are made in a step's arena and only the result is kept: thousands of
+ * judgments are in flight at once. */
 static void make_prompts(struct tj_judge *j)
 {
+    struct tj_arena step = {0};
     j->nonce_number = j->options.nonce ? j->options.nonce : tj_random_u64();
     j->nonce =
         tj_str_printf(j->a, "%016llx", (unsigned long long)j->nonce_number);
-    j->system = tj_prompt_system(j->def, &j->values, j->a);
-    j->schema = tj_answer_schema(j->def, j->a);
+    j->system = tj_str_dup(j->a, tj_prompt_system(j->def, &j->values, &step));
+    j->schema = tj_str_dup(j->a, tj_answer_schema(j->def, &step));
     if (j->values.mode == TJ_MODE_AGENT)
-        make_tools(j);
+        make_tools(j, &step);
     tj_str key = tj_str_slice(j->def->digest, 0, 16);
     j->cache_key = tj_str_printf(j->a, "tj-%.*s", TJ_STR_ARG(key));
+    tj_str first = tj_prompt_first(&j->subject, &j->values,
+                                   make_overview(j, &step), j->nonce, &step);
     tj_context_init(&j->context, fixed_bytes(j), j->a);
-    tj_context_add_user(&j->context,
-                        tj_prompt_first(&j->subject, &j->values,
-                                        make_overview(j), j->nonce, j->a));
+    tj_context_add_user(&j->context, tj_str_dup(j->a, first));
+    tj_arena_release(&step);
 }
 
 static void init_verdict(struct tj_judge *j)

@@ -31,16 +31,26 @@ static tj_str call_key(const struct tj_tool_use *use, struct tj_arena *a)
 
 /* A name that is no tool's is the model's own text: it stays out of frames. */
 static tj_str frame(struct tj_judge *j, const struct tj_tool_use *use,
-                    uint32_t call, tj_str text)
+                    uint32_t call, tj_str text, struct tj_arena *step)
 {
     const struct tj_tool *tool = tj_tool_find(use->name);
     struct tj_buf out, more;
-    tj_buf_init(&more, j->a, HEAD_BYTES_MAX);
+    tj_buf_init(&more, step, HEAD_BYTES_MAX);
     tj_buf_fmt(&more, " name=%s call=%u", tool ? tool->name : "unknown", call);
-    tj_buf_init(&out, j->a, 2 * text.len + FRAME_BYTES);
-    tj_prompt_frame(&out, "tool-result", tj_cstr(j->a, tj_buf_str(&more)),
+    tj_buf_init(&out, step, 2 * text.len + FRAME_BYTES);
+    tj_prompt_frame(&out, "tool-result", tj_cstr(step, tj_buf_str(&more)),
                     j->nonce, text);
-    return tj_buf_str(&out);
+    return tj_str_dup(j->a, tj_buf_str(&out));
+}
+
+/* The text between a frame's first line and its last. */
+static tj_str inside(tj_str framed)
+{
+    size_t begin = tj_str_find_byte(framed, '\n') + 1;
+    size_t end = framed.len;
+    while (end > begin && framed.ptr[end - 1] != '\n')
+        end--;
+    return tj_str_slice(framed, begin, end - begin);
 }
 
 static struct tj_judge_event *
@@ -101,6 +111,22 @@ static void answer_again(struct tj_judge *j, const struct tj_tool_use *use,
     watch_call(j, use, event);
 }
 
+/* What a tool said goes into the context and into the ledger of known calls. */
+static tj_str keep_result(struct tj_judge *j, const struct tj_tool_use *use,
+                          tj_str key, tj_str text, struct tj_arena *step)
+{
+    struct tj_known_call *known = tj_arena_new(j->a, struct tj_known_call);
+    bool fresh = false;
+    known->call = ++j->call_count;
+    known->round = j->round;
+    known->framed = frame(j, use, known->call, text, step);
+    known->message =
+        tj_context_add_result(&j->context, use, known->framed, known->call);
+    tj_map_add(&j->known, key, &fresh)->ptr = known;
+    j->budget.tool_bytes += text.len;
+    return inside(known->framed);
+}
+
 static bool run_new(struct tj_judge *j, const struct tj_tool_use *use,
                     tj_str key, struct tj_err *err)
 {
@@ -110,23 +136,14 @@ static bool run_new(struct tj_judge *j, const struct tj_tool_use *use,
     uint64_t start = tj_judge_now(j);
     j->env.step = &step;
     bool ok = tj_tool_run(&j->env, &call, &reply, err);
-    tj_str text = ok ? tj_str_dup(j->a, reply.text) : TJ_STR("");
-    tj_arena_release(&step);
     j->env.step = NULL;
+    tj_str kept = ok ? keep_result(j, use, key, reply.text, &step) : TJ_STR("");
+    tj_arena_release(&step);
     if (!ok)
         return tj_err_wrap(err, "tool %.*s",
                            (int)tj_size_min(use->name.len, 64),
                            use->name.ptr ? use->name.ptr : "");
-    struct tj_known_call *known = tj_arena_new(j->a, struct tj_known_call);
-    known->call = ++j->call_count;
-    known->round = j->round;
-    known->framed = frame(j, use, known->call, text);
-    known->message =
-        tj_context_add_result(&j->context, use, known->framed, known->call);
-    bool fresh = false;
-    tj_map_add(&j->known, key, &fresh)->ptr = known;
-    j->budget.tool_bytes += text.len;
-    struct tj_judge_event *event = log_call(j, use, text);
+    struct tj_judge_event *event = log_call(j, use, kept);
     event->start_ns = start;
     event->refused = reply.refused;
     watch_call(j, use, event);

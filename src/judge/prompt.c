@@ -66,7 +66,8 @@ tj_str tj_prompt_system(const struct tj_judge_def *def,
     if (def->vars & TJ_VAR_CONVERSATION)
         tj_buf_add(&out, TJ_STR("- {{ conversation }} is the session up to "
                                 "this trace: get_traces_in_session lists it, "
-                                "get_conversation shows the turns.\n"));
+                                "get_conversation shows the turns. Quotes "
+                                "are looked up in this trace only.\n"));
     tj_buf_add(&out, TJ_STR("\n# Criteria\n"));
     tj_buf_add(&out, def->instructions);
     bool evidence = def->evidence != TJ_EVIDENCE_NONE;
