@@ -156,6 +156,18 @@ static enum tj_severity repeat_severity(const struct finder *f,
                                          : TJ_SEVERITY_MEDIUM;
 }
 
+/* Without an input, spans of one and the same name that say something else in
+ * attributes (instrumented HTTP, queues) need not be the same call. */
+static bool is_vague(const struct finder *f, const struct group *g,
+                     const struct sizes *sizes)
+{
+    enum { BARE_FIELDS = 4 }; /* name, status, a kind, an output */
+    const struct tj_span *a = &f->trace->spans[g->spans.items[0]];
+    const struct tj_span *b = &f->trace->spans[g->spans.items[1]];
+    return !sizes->input && a->field_count > BARE_FIELDS &&
+           tj_str_eq(a->name, b->name);
+}
+
 static bool add_repeated(struct finder *f, const struct group *g,
                          struct tj_err *err)
 {
@@ -165,9 +177,11 @@ static bool add_repeated(struct finder *f, const struct group *g,
         !read_sizes(f, g->spans.items[0], &sizes, err))
         return false;
     uint64_t wasted_ns = g->ns - f->timing.total_ns[g->spans.items[0]];
-    struct tj_problem *p = tj_problem_add(
-        f, TJ_PROBLEM_REPEATED_CALL,
-        same ? repeat_severity(f, g, wasted_ns) : TJ_SEVERITY_LOW, wasted_ns);
+    struct tj_problem *p = tj_problem_add(f, TJ_PROBLEM_REPEATED_CALL,
+                                          same && !is_vague(f, g, &sizes)
+                                              ? repeat_severity(f, g, wasted_ns)
+                                              : TJ_SEVERITY_LOW,
+                                          wasted_ns);
     tj_problem_add_spans(f, p, g);
     struct tj_buf b;
     tj_buf_init(&b, f->arena, 2048);

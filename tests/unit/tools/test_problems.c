@@ -193,6 +193,26 @@ static void test_repeats(void **state)
     fixture_release(&f);
 }
 
+/* Instrumented HTTP: same name, no input, but attributes that may differ. */
+static void test_vague_repeats(void **state)
+{
+    struct fixture f;
+    tj_problems list;
+    fixture_init(&f);
+    fixture_span(&f, 1, 0, "server", 0, 1000);
+    for (uint32_t i = 2; i < 30; i++) {
+        fixture_span(&f, i, 1, "POST", i * 30, i * 30 + 20);
+        fixture_attr(&f, "http.method", "POST");
+        fixture_attr(&f, "http.flavor", "1.1");
+        fixture_attr(&f, "http.target", i % 2 ? "/a" : "/b");
+    }
+    fixture_open(&f);
+    find(&f, &list);
+    struct tj_problem p = problem(&list, TJ_PROBLEM_REPEATED_CALL);
+    assert_int_equal(p.severity, TJ_SEVERITY_LOW);
+    fixture_release(&f);
+}
+
 static void test_sequence_with_data_flow(void **state)
 {
     struct fixture f;
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_handled_error),
         cmocka_unit_test(test_retry_is_no_repeat),
         cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_vague_repeats),
         cmocka_unit_test(test_sequence_with_data_flow),
         cmocka_unit_test(test_parallel_is_fine),
         cmocka_unit_test(test_error_in_result),
