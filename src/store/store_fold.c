@@ -197,6 +197,75 @@ static void find_times(struct tj_trace *t)
     }
 }
 
+static int32_t *links(const struct tj_fold *f)
+{
+    return tj_arena_alloc(f->arena, f->count * sizeof(int32_t));
+}
+
+static bool is_child_of(const struct tj_fold *f, size_t i, int32_t parent)
+{
+    return tj_span_id_eq(f->spans[i].parent_id, f->spans[parent].span_id);
+}
+
+/* Links span i, the next of the walk; false: this is no walk in tree order.
+ * In one the parent is the span before or an ancestor of it. */
+static bool link_next(const struct tj_fold *f, struct tj_tree *t,
+                      int32_t *last_child, int32_t *last_root, size_t i)
+{
+    int32_t at = (int32_t)i;
+    int32_t p = -1;
+    if (!tj_span_id_is_none(f->spans[i].parent_id)) {
+        p = at - 1;
+        while (p >= 0 && !is_child_of(f, i, p))
+            p = t->parent[p];
+        if (p < 0)
+            return false;
+    }
+    int32_t *last = p < 0 ? last_root : &last_child[p];
+    if (*last >= 0 && f->spans[*last].start > f->spans[i].start)
+        return false;
+    if (*last >= 0)
+        t->next_sibling[*last] = at;
+    else if (p >= 0)
+        t->first_child[p] = at;
+    *last = at;
+    if (p >= 0)
+        t->child_count[p]++;
+    t->root_count += p < 0;
+    t->parent[i] = p;
+    t->depth[i] = p < 0 ? 0 : t->depth[p] + 1;
+    t->order[i] = t->rank[i] = at;
+    t->first_child[i] = t->next_sibling[i] = last_child[i] = -1;
+    t->child_count[i] = 0;
+    return true;
+}
+
+/* Spans that were stored at once come in tree order, and then their tree is
+ * known without the sorting and hashing of tj_tree_build, which takes half of
+ * the time of opening 33,000 spans. */
+static bool tree_in_order(const struct tj_fold *f, struct tj_tree *out)
+{
+    struct tj_tree t = {
+        .count = f->count,
+        .parent = links(f),
+        .first_child = links(f),
+        .next_sibling = links(f),
+        .child_count = links(f),
+        .depth = links(f),
+        .order = links(f),
+        .rank = links(f),
+        .first_root = f->count ? 0 : -1,
+    };
+    int32_t *last_child = links(f);
+    int32_t last_root = -1;
+    for (size_t i = 0; i < f->count; i++) {
+        if (!link_next(f, &t, last_child, &last_root, i))
+            return false;
+    }
+    *out = t;
+    return true;
+}
+
 void tj_fold_trace(struct tj_fold *f, struct tj_trace *out)
 {
     struct tj_arena *a = f->arena;
@@ -206,12 +275,13 @@ void tj_fold_trace(struct tj_fold *f, struct tj_trace *out)
         f->spans[i].marks &= ~(uint32_t)TREE_MARKS;
         f->spans[i].sequence = i;
     }
-    tj_tree_build(f->spans, f->count, a, &out->tree);
-    struct tj_span *as_arrived = f->spans;
-    if (f->count)
+    if (!tree_in_order(f, &out->tree)) {
+        tj_tree_build(f->spans, f->count, a, &out->tree);
+        struct tj_span *as_arrived = f->spans;
         move_to_tree_order(f, out->tree.order);
-    if (f->spans != as_arrived)
-        rename_tree(&out->tree, a);
+        if (f->spans != as_arrived)
+            rename_tree(&out->tree, a);
+    }
     out->spans = f->spans;
     out->span_count = f->count;
     find_times(out);

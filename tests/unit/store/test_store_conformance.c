@@ -216,6 +216,41 @@ static void orders_spans_as_a_tree(void **initial)
     end(s);
 }
 
+/* Spans that come back in tree order have the tree that is built from any
+ * order: roots, orphans, equal times, no times. */
+static void trees_are_the_same_however_built(void **initial)
+{
+    struct state *s = begin(initial);
+    uint32_t r = 1;
+    for (uint32_t trace = 1; trace <= 30; trace++) {
+        for (uint32_t i = 1; i <= 40; i++) {
+            r = r * 1664525u + 1013904223u;
+            uint32_t parent = trace % 3 ? (r >> 8) % i : (r >> 8) % 60;
+            struct tj_span *span = add_span(&s->batch, trace, i, parent);
+            span->start = trace % 2 ? AT_MS((r >> 16) % 20) : 0;
+        }
+    }
+    must_add(s->st, &s->batch);
+    for (uint32_t trace = 1; trace <= 30; trace++) {
+        struct tj_trace t = must_open(s->st, trace, &s->arena);
+        struct tj_tree want;
+        tj_tree_build(t.spans, t.span_count, &s->arena, &want);
+        size_t bytes = t.span_count * sizeof(int32_t);
+        assert_int_equal(t.span_count, 40);
+        assert_int_equal(t.tree.count, want.count);
+        assert_int_equal(t.tree.root_count, want.root_count);
+        assert_int_equal(t.tree.first_root, want.first_root);
+        assert_memory_equal(t.tree.parent, want.parent, bytes);
+        assert_memory_equal(t.tree.first_child, want.first_child, bytes);
+        assert_memory_equal(t.tree.next_sibling, want.next_sibling, bytes);
+        assert_memory_equal(t.tree.child_count, want.child_count, bytes);
+        assert_memory_equal(t.tree.depth, want.depth, bytes);
+        assert_memory_equal(t.tree.order, want.order, bytes);
+        assert_memory_equal(t.tree.rank, want.rank, bytes);
+    }
+    end(s);
+}
+
 static void a_repeat_changes_nothing(void **initial)
 {
     struct state *s = begin(initial);
@@ -525,6 +560,7 @@ static const struct named_case cases[] = {
     CASE(keeps_all_of_a_span),
     CASE(reads_ranges),
     CASE(orders_spans_as_a_tree),
+    CASE(trees_are_the_same_however_built),
     CASE(a_repeat_changes_nothing),
     CASE(the_last_of_two_spans_counts),
     CASE(an_open_trace_stays_readable),
