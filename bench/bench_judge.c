@@ -157,12 +157,14 @@ static bool run(size_t count, uint64_t delay_ms, struct tj_err *err)
     tj_trace_id id = {{7}};
     size_t good = 0;
     struct tj_drive_options options = {.in_flight_max = (uint32_t)count};
-    if (!tj_store_open(TJ_STR("memory:"), &create, &store, err) ||
-        !tj_loop_open(&loop, err) ||
+    if (!tj_store_open(TJ_STR("memory:"), &create, &store, err))
+        return false;
+    options.store = store;
+    if (!tj_loop_open(&loop, err) ||
         !tj_judge_def_parse(TJ_STR("---\nvalue: bool\nevidence: required\n"
                                    "---\nIs there a needle in {{ trace }}?"),
                             "needle.md", &a, &def, err) ||
-        !tj_drive_open(loop, store, &options, on_verdict, &good, &drive, err))
+        !tj_drive_open(loop, &options, on_verdict, &good, &drive, err))
         return false;
     add_spans(&a, store, id);
     struct tj_model *model = slow_open(loop, delay_ms);

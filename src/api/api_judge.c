@@ -425,13 +425,14 @@ static bool open_run(struct run *run, const struct tj_judge_def *def,
     if (!tj_loop_open(&run->loop, err) || !open_model(run, def, a, err))
         return false;
     struct tj_drive_options options = {
+        .store = run->tj->store,
         .in_flight_max = run->settings->in_flight,
         .keep_transcript = !run->settings->do_not_store,
         .keep_verdict = !run->settings->do_not_store,
         .judge = judge_options(run),
     };
-    return tj_drive_open(run->loop, run->tj->store, &options, on_verdict, run,
-                         &run->drive, err);
+    return tj_drive_open(run->loop, &options, on_verdict, run, &run->drive,
+                         err);
 }
 
 static void close_run(struct run *run)

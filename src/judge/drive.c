@@ -28,7 +28,6 @@ struct job {
 
 struct tj_drive {
     struct tj_loop *loop;
-    struct tj_store *store;
     struct tj_drive_options options;
     tj_verdict_fn done;
     void *ctx;
@@ -112,7 +111,7 @@ static bool keep_transcript(struct job *job, struct tj_verdict *v,
 {
     struct tj_batch batch;
     tj_judge_transcript(job->judge, &job->arena, &batch);
-    if (!tj_store_add_batch(job->drive->store, &batch, err))
+    if (!tj_store_add_batch(job->drive->options.store, &batch, err))
         return tj_err_wrap(err, "store the run");
     if (batch.spans.count > 0)
         v->judge_trace_id = batch.spans.items[0].trace_id;
@@ -126,8 +125,8 @@ static bool find_rating(struct job *job, tj_str key, bool *found,
     struct tj_assessment *all = NULL;
     size_t count = 0;
     *found = false;
-    if (!tj_store_assessments(job->drive->store, job->trace_id, &job->arena,
-                              &all, &count, err))
+    if (!tj_store_assessments(job->drive->options.store, job->trace_id,
+                              &job->arena, &all, &count, err))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (tj_str_eq(all[i].key, key) && all[i].error_code.len == 0)
@@ -146,7 +145,8 @@ static bool keep_verdict(struct job *job, struct tj_verdict *v,
         return tj_err_wrap(err, "store the verdict");
     if (rated)
         return true;
-    if (!tj_store_add_assessment(job->drive->store, &as, &job->arena, err))
+    if (!tj_store_add_assessment(job->drive->options.store, &as, &job->arena,
+                                 err))
         return tj_err_wrap(err, "store the verdict");
     v->assessment_id = as.id;
     return true;
@@ -228,8 +228,8 @@ static struct tj_judge_options options_for(struct job *job)
 static bool open_job(struct job *job, struct tj_err *err)
 {
     struct tj_drive *d = job->drive;
-    if (!tj_store_open_trace(d->store, job->trace_id, &job->arena, &job->trace,
-                             err))
+    if (!tj_store_open_trace(d->options.store, job->trace_id, &job->arena,
+                             &job->trace, err))
         return false;
     if (!tj_trace_is_open(&job->trace)) {
         tj_str id = tj_trace_id_mlflow(&job->arena, job->trace_id);
@@ -238,8 +238,8 @@ static bool open_job(struct job *job, struct tj_err *err)
     }
     struct tj_subject subject = {.trace = &job->trace};
     struct tj_judge_options options = options_for(job);
-    return tj_judge_new(job->def, &subject, d->store, &options, &job->arena,
-                        &job->judge, err);
+    return tj_judge_new(job->def, &subject, &options, &job->arena, &job->judge,
+                        err);
 }
 
 static void pump(void *ctx)
@@ -270,15 +270,14 @@ static void pump_soon(struct tj_drive *d)
 
 /* -- the front ------------------------------------------------------------ */
 
-bool tj_drive_open(struct tj_loop *loop, struct tj_store *store,
-                   const struct tj_drive_options *options, tj_verdict_fn done,
-                   void *ctx, struct tj_drive **out, struct tj_err *err)
+bool tj_drive_open(struct tj_loop *loop, const struct tj_drive_options *options,
+                   tj_verdict_fn done, void *ctx, struct tj_drive **out,
+                   struct tj_err *err)
 {
-    if (options->keep_verdict && !store)
-        return tj_fail(err, TJ_E_INPUT, "no store to keep verdicts in");
+    if (!options->store)
+        return tj_fail(err, TJ_E_INPUT, "no store to judge traces of");
     struct tj_drive *d = tj_heap_new(sizeof *d);
     d->loop = loop;
-    d->store = store;
     d->options = *options;
     if (d->options.in_flight_max == 0)
         d->options.in_flight_max = IN_FLIGHT_DEFAULT;

@@ -26,16 +26,16 @@ typedef void (*tj_verdict_fn)(void *ctx, const struct tj_verdict *verdict,
                               const struct tj_err *err);
 
 struct tj_drive_options {
+    struct tj_store *store; /* of the traces, and for what is kept */
     uint32_t in_flight_max; /* judgments at once; 0: 8 */
     bool keep_transcript;   /* store the run as a trace */
     bool keep_verdict;      /* store the assessment */
     struct tj_judge_options judge;
 };
 
-bool tj_drive_open(struct tj_loop *loop, struct tj_store *store,
-                   const struct tj_drive_options *options, tj_verdict_fn done,
-                   void *ctx, struct tj_drive **out, struct tj_err *err)
-    TJ_MUST_USE;
+bool tj_drive_open(struct tj_loop *loop, const struct tj_drive_options *options,
+                   tj_verdict_fn done, void *ctx, struct tj_drive **out,
+                   struct tj_err *err) TJ_MUST_USE;
 /* Queues one judgment; def and model are borrowed until it is done.  The trace
  * is opened when its turn comes. */
 void tj_drive_add(struct tj_drive *d, const struct tj_judge_def *def,

@@ -172,7 +172,7 @@ static void init_trace(struct tj_judge *j)
     if (!trace)
         return;
     j->env = (struct tj_tool_env){
-        .store = j->store,
+        .store = trace->store,
         .trace = trace,
         .coverage = tj_coverage_new(j->a, trace->span_count),
         .show_labels = j->def->show_labels,
@@ -181,19 +181,18 @@ static void init_trace(struct tj_judge *j)
 }
 
 bool tj_judge_new(const struct tj_judge_def *def,
-                  const struct tj_subject *subject, struct tj_store *store,
+                  const struct tj_subject *subject,
                   const struct tj_judge_options *options, struct tj_arena *a,
                   struct tj_judge **out, struct tj_err *err)
 {
     struct tj_judge *j = tj_arena_new(a, struct tj_judge);
     j->def = def;
     j->subject = *subject;
-    j->store = store;
     j->options = *options;
     j->a = a;
     j->pending = SIZE_MAX;
     if (!refuse_judge_trace(subject->trace, options, err) ||
-        !tj_subject_resolve(def, subject, store, a, &j->values, err))
+        !tj_subject_resolve(def, subject, a, &j->values, err))
         return false;
     if (def->evidence == TJ_EVIDENCE_REQUIRED && !subject->trace)
         return tj_fail(err, TJ_E_INPUT,

@@ -70,7 +70,7 @@ struct tj_judge_options {
 /* The case arena a holds the run.  TJ_E_INPUT with MLflow's message for a
  * definition or subject that cannot be judged. */
 bool tj_judge_new(const struct tj_judge_def *def,
-                  const struct tj_subject *subject, struct tj_store *store,
+                  const struct tj_subject *subject,
                   const struct tj_judge_options *options, struct tj_arena *a,
                   struct tj_judge **out, struct tj_err *err) TJ_MUST_USE;
 

@@ -53,7 +53,6 @@ struct tj_known_call {
 struct tj_judge {
     const struct tj_judge_def *def;
     struct tj_subject subject;
-    struct tj_store *store;
     struct tj_judge_options options;
     struct tj_arena *a;
     struct tj_values values;

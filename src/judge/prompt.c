@@ -205,7 +205,7 @@ tj_str tj_prompt_quotes(const struct tj_answer *answer, tj_str nonce,
     /* The reasons name fields, and a field's name is text of the trace. */
     struct tj_buf list, out;
     tj_buf_init(&list, a, SMALL_BYTES_MAX);
-    tj_buf_init(&out, a, 2 * SMALL_BYTES_MAX);
+    tj_buf_init(&out, a, 2 * (size_t)SMALL_BYTES_MAX);
     for (size_t i = 0; i < answer->evidence_count; i++) {
         const struct tj_evidence *e = &answer->evidence[i];
         tj_buf_fmt(&list, "quote %zu, span %.*s, field %.*s: %.*s\n", i + 1,

@@ -12,7 +12,6 @@ enum { MISSING_BYTES_MAX = 256 };
 struct resolver {
     const struct tj_judge_def *def;
     const struct tj_subject *subject;
-    struct tj_store *store;
     struct tj_arena *a;
     struct tj_values out;
     struct tj_err *err;
@@ -89,8 +88,9 @@ static bool from_people(struct resolver *r, struct tj_value *out)
     size_t count = 0, found = 0;
     if (!r->subject->trace)
         return true;
-    if (!tj_store_assessments(r->store, r->subject->trace->info.trace_id, r->a,
-                              &all, &count, r->err))
+    if (!tj_store_assessments(r->subject->trace->store,
+                              r->subject->trace->info.trace_id, r->a, &all,
+                              &count, r->err))
         return false;
     struct tj_buf text;
     struct tj_json_writer w;
@@ -186,14 +186,12 @@ static bool check_missing(struct resolver *r)
 }
 
 bool tj_subject_resolve(const struct tj_judge_def *def,
-                        const struct tj_subject *subject,
-                        struct tj_store *store, struct tj_arena *a,
+                        const struct tj_subject *subject, struct tj_arena *a,
                         struct tj_values *out, struct tj_err *err)
 {
     struct resolver r = {
         .def = def,
         .subject = subject,
-        .store = store,
         .a = a,
         .out = {.mode = TJ_MODE_SINGLE, .root = -1},
         .err = err,

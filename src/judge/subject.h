@@ -35,8 +35,7 @@ struct tj_values {
 };
 
 bool tj_subject_resolve(const struct tj_judge_def *def,
-                        const struct tj_subject *subject,
-                        struct tj_store *store, struct tj_arena *a,
+                        const struct tj_subject *subject, struct tj_arena *a,
                         struct tj_values *out, struct tj_err *err) TJ_MUST_USE;
 
 #endif

@@ -43,8 +43,8 @@ static inline bool try_begin(struct fixture *f, const char *source,
     f->options.watch.tool_ran = count_tool;
     f->options.watch.ctx = f;
     f->calls_ran = 0;
-    return tj_judge_new(&f->def, subject, f->store, &f->options, &f->arena,
-                        &f->judge, &f->err);
+    return tj_judge_new(&f->def, subject, &f->options, &f->arena, &f->judge,
+                        &f->err);
 }
 
 static inline void begin(struct fixture *f, const char *source)

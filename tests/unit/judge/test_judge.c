@@ -640,8 +640,8 @@ static void test_random_nonce(void **state)
         struct tj_subject subject = {.trace = &f.trace};
         struct tj_judge_options options = {0};
         begin(&f, RATE);
-        assert_ok(tj_judge_new(&f.def, &subject, f.store, &options, &f.arena,
-                               &f.judge, &f.err),
+        assert_ok(tj_judge_new(&f.def, &subject, &options, &f.arena, &f.judge,
+                               &f.err),
                   f.err);
         nonces[i] = tj_judge_nonce(f.judge);
     }
@@ -717,9 +717,9 @@ static void test_cancel_in_tool(void **state)
     begin(&f, RATE);
     struct tj_subject subject = {.trace = &f.trace};
     f.options.watch.tool_ran = cancel_in_tool;
-    assert_ok(tj_judge_new(&f.def, &subject, f.store, &f.options, &f.arena,
-                           &f.judge, &f.err),
-              f.err);
+    assert_ok(
+        tj_judge_new(&f.def, &subject, &f.options, &f.arena, &f.judge, &f.err),
+        f.err);
     asks(&f);
     calls(&f, "list_spans", "");
     assert_str_eq(done(&f)->error_code, "cancelled");

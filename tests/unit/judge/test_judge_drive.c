@@ -70,6 +70,7 @@ static void bench_open(struct bench *b, const char *lines)
         tj_model_script_open(b->loop, tj_str_c(lines), &b->model, &b->f.err),
         b->f.err);
     b->options = (struct tj_drive_options){
+        .store = b->f.store,
         .keep_transcript = true,
         .keep_verdict = true,
         .judge = {.watch = {.asked = on_asked, .ctx = b}},
@@ -78,8 +79,8 @@ static void bench_open(struct bench *b, const char *lines)
 
 static void bench_start(struct bench *b)
 {
-    assert_ok(tj_drive_open(b->loop, b->f.store, &b->options, on_verdict, b,
-                            &b->drive, &b->f.err),
+    assert_ok(tj_drive_open(b->loop, &b->options, on_verdict, b, &b->drive,
+                            &b->f.err),
               b->f.err);
 }
 

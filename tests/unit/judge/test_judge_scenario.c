@@ -113,9 +113,8 @@ static struct tj_model *open_model(struct scenario *s, const char *uri)
 static void judge_with(struct scenario *s, struct tj_model *model)
 {
     struct tj_drive *drive = NULL;
-    struct tj_drive_options options = {0};
-    assert_ok(tj_drive_open(s->loop, s->store, &options, on_verdict, s, &drive,
-                            &s->err),
+    struct tj_drive_options options = {.store = s->store};
+    assert_ok(tj_drive_open(s->loop, &options, on_verdict, s, &drive, &s->err),
               s->err);
     s->count = 0;
     tj_drive_add(drive, &s->f.def, model, fixture_trace_id());
