@@ -268,6 +268,7 @@ static tj_str whole_characters(tj_str text, uint64_t *from)
 }
 
 struct page {
+    struct tj_buf *body;
     uint64_t begin;  /* the token, moved to a character boundary */
     uint64_t end;    /* where the next page begins */
     uint64_t budget; /* bytes of contents */
@@ -276,9 +277,9 @@ struct page {
 
 /* Shows as much of one field as fits; from is the offset in its text. */
 static bool put_field(struct tj_tool_env *env, size_t i, const struct part *p,
-                      uint64_t from, struct page *page, struct tj_buf *body,
-                      struct tj_err *err)
+                      uint64_t from, struct page *page, struct tj_err *err)
 {
+    struct tj_buf *body = page->body;
     const struct tj_span *span = &env->trace->spans[i];
     size_t owner = tj_field_owner(span, p->field);
     size_t mark = body->len;
@@ -308,7 +309,7 @@ static bool put_field(struct tj_tool_env *env, size_t i, const struct part *p,
 
 static bool put_fields(struct tj_tool_env *env, size_t i,
                        const struct selection *sel, struct page *page,
-                       struct tj_buf *body, struct tj_err *err)
+                       struct tj_err *err)
 {
     uint64_t at = 0;
     tj_vec_each (&sel->parts, struct part, p) {
@@ -317,7 +318,7 @@ static bool put_fields(struct tj_tool_env *env, size_t i,
         if (page->done || page->budget < 4)
             return true;
         if (next > page->begin &&
-            !put_field(env, i, p, page->end - at, page, body, err))
+            !put_field(env, i, p, page->end - at, page, err))
             return false;
         at = next;
     }
@@ -421,8 +422,9 @@ bool tj_span_view(struct tj_tool_env *env, size_t span,
     int64_t length = tj_arg_i64(args, "max_content_length", INT64_MAX);
     page.budget =
         length < CONTENT_BYTES_MIN ? CONTENT_BYTES_MIN : (uint64_t)length;
+    page.body = &body;
     page.end = page.begin;
-    if (!put_fields(env, span, &sel, &page, &body, err))
+    if (!put_fields(env, span, &sel, &page, err))
         return false;
     put_contents_line(out, &sel, &page);
     tj_buf_add(out, tj_buf_str(&body));

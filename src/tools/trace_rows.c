@@ -111,15 +111,19 @@ static bool belongs(const struct tj_trace_rows *rows,
     return !rows->session.len || tj_str_eq(rows->session, info->session);
 }
 
-/* *taken: how many infos of the page were dealt with before one did not
- * fit. */
+/* How far a page of infos got before one did not fit. */
+struct fit {
+    size_t taken; /* infos that were dealt with */
+    size_t shown; /* of them, those that have a row */
+};
+
 static bool put_page(struct tj_tool_env *env, const struct tj_trace_rows *rows,
                      const struct tj_trace_page *page, struct tj_buf *body,
-                     size_t *taken, size_t *shown, struct tj_err *err)
+                     struct fit *fit, struct tj_err *err)
 {
-    *shown = 0;
-    for (*taken = 0; *taken < page->count; ++*taken) {
-        const struct tj_trace_info *info = &page->infos[*taken];
+    *fit = (struct fit){0};
+    for (; fit->taken < page->count; fit->taken++) {
+        const struct tj_trace_info *info = &page->infos[fit->taken];
         size_t mark = body->len;
         if (!belongs(rows, info))
             continue;
@@ -127,7 +131,7 @@ static bool put_page(struct tj_tool_env *env, const struct tj_trace_rows *rows,
             return false;
         if (!tj_tool_row_fits(body, mark))
             return true;
-        ++*shown;
+        fit->shown++;
     }
     return true;
 }
@@ -138,8 +142,7 @@ bool tj_trace_rows_put(struct tj_tool_env *env, struct tj_trace_rows *rows,
     struct tj_trace_page page = {0};
     struct tj_err why = {0};
     struct tj_buf body;
-    size_t taken = 0;
-    size_t shown = 0;
+    struct fit fit = {0};
     do {
         if (!tj_store_search(env->store, &rows->query, env->step, &page,
                              &why)) {
@@ -149,12 +152,12 @@ bool tj_trace_rows_put(struct tj_tool_env *env, struct tj_trace_rows *rows,
             return false;
         }
         tj_tool_body(env, &body);
-        if (!put_page(env, rows, &page, &body, &taken, &shown, err))
+        if (!put_page(env, rows, &page, &body, &fit, err))
             return false;
         /* The token belongs to the whole page: ask again for what fitted. */
-        rows->query.row_max = tj_size_max(taken, 1);
-    } while (taken < page.count && taken > 0);
-    tj_buf_fmt(out, "%s %zu", rows->what, shown);
+        rows->query.row_max = tj_size_max(fit.taken, 1);
+    } while (fit.taken < page.count && fit.taken > 0);
+    tj_buf_fmt(out, "%s %zu", rows->what, fit.shown);
     if (page.total != UINT64_MAX)
         tj_buf_fmt(out, " of %" PRIu64, page.total);
     if (page.next_page_token.len) {
