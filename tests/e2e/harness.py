@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 BINARY = os.environ["TRACEJUDGE_BINARY"]
@@ -100,9 +101,10 @@ def main(module):
     failed = 0
     for number, (name, test) in enumerate(tests, 1):
         folder = tempfile.mkdtemp(prefix="tj-e2e-")
+        started = time.monotonic()
         try:
             test(Case(folder))
-            print(f"ok {number} {name}", flush=True)
+            print(f"ok {number} {name}\n# {time.monotonic() - started:.1f} s", flush=True)
         except Skip as why:
             print(f"ok {number} {name} # SKIP {why}", flush=True)
         except Exception:  # a failed assertion, or a crash of the test: both fail

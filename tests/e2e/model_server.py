@@ -471,8 +471,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.server.log.flush()
 
     def answer(self, dialect, body, number, step, record):
-        prefix = json.dumps(body.get("messages", body.get("input")), sort_keys=True)
-        fault = self.server.next_fault((body["model"], number, prefix), step)
+        # The first user message tells conversations apart: it carries the judge's run number.
+        first = json.dumps([m for m in body.get("messages", body.get("input")) if m.get("role") == "user"][:1])
+        fault = self.server.next_fault((body["model"], number, first), step)
         if fault and fault.get("hang"):
             record["status"] = 0
             self.server.stopped.wait(600)

@@ -38,7 +38,8 @@ class Model:
 
     def __init__(self, case, steps, rejects=()):
         self.case = case
-        self.log = case.folder / "requests.jsonl"
+        case.models = getattr(case, "models", 0) + 1
+        self.log = case.folder / f"requests.{case.models}.jsonl"
         models = {name: {"steps": steps, "rejects": list(rejects)} for name in ("m", "gpt-5", "claude-opus-4-7")}
         self.scenario = case.write("scenario.json", json.dumps({"models": models}))
 
@@ -80,7 +81,8 @@ def check_good(verdict):
     assert verdict["passed"] is False and verdict["stopped_by"] == "verdict", verdict
     assert [e["verified"] for e in verdict["evidence"]] == [True, True], verdict
     assert verdict["evidence"][0]["offset"] == 0 and verdict["evidence"][0]["length"] == len("fetch_data")
-    assert verdict["coverage"]["spans_total"] == 5 and verdict["coverage"]["bytes_read"] > 0, verdict
+    assert verdict["coverage"]["spans_total"] == 5, verdict
+    assert 0 <= verdict["coverage"]["bytes_read"] <= verdict["coverage"]["bytes_total"], verdict
 
 
 def several_turns(case, provider, model="m"):
@@ -94,6 +96,7 @@ def several_turns(case, provider, model="m"):
         requests = server.requests()
     verdict = done.json()[0]
     check_good(verdict)
+    assert verdict["coverage"]["bytes_read"] > 0 and verdict["coverage"]["spans_read"] >= 1, verdict
     assert [r["status"] for r in requests] == [200, 200, 200], [r.get("refused") for r in requests]
     assert {r["path"] for r in requests} == {DIALECTS[provider][0]}
     usage = verdict["usage"]
@@ -178,7 +181,7 @@ def test_a_model_that_calls_tools_even_then_gets_no_score(case):
 
 
 def test_the_token_budget_ends_the_run_well(case):
-    steps = [{"calls": [LIST], "usage": {"input": 5000}}, {"calls": [GET], "usage": {"input": 6000}}, {"answer": ANSWER}]
+    steps = [{"calls": [LIST], "usage": {"input": 5000}}, {"answer": ANSWER, "usage": {"input": 6000}}]
     verdict, _ = judge_with(case, steps, limits="{input_tokens: 8000}")
     assert verdict["stopped_by"] == "input_tokens" and verdict["state"] == "rated", verdict
 
