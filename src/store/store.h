@@ -147,8 +147,9 @@ bool tj_store_judges(struct tj_store *st, struct tj_arena *a,
 
 /* -- the store as a whole -------------------------------------------------- */
 
-/* Rewrites what arrived in pieces into long pieces, now instead of in time,
- * and gives back the room of what was replaced.  For quiet hours and tests. */
+/* Rewrites what arrived in pieces as a whole, now instead of in time.  What
+ * was replaced stays for an hour, for traces that are open; older replaced
+ * pieces are removed.  For quiet hours and tests. */
 bool tj_store_quiesce(struct tj_store *st, struct tj_err *err) TJ_MUST_USE;
 
 struct tj_store_stats {

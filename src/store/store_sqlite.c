@@ -156,7 +156,7 @@ static bool prepare_writer(struct tj_db *db, enum tj_durability durability,
     /* What the file is comes before the first word that changes it. */
     return check_file(db, &version, err) &&
            tj_db_run(db,
-                     "PRAGMA page_size = 8192;"
+                     "PRAGMA page_size = 4096;"
                      "PRAGMA journal_mode = WAL;"
                      "PRAGMA wal_autocheckpoint = 4000;"
                      "PRAGMA cache_size = -16384;"

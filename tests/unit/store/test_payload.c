@@ -144,6 +144,32 @@ static void texts_that_only_resemble(void **state)
     world_free(x);
 }
 
+/* What a third text shares with the second, which leans on the first, ends
+ * before, at and behind the place where the second goes its own way. */
+static void ropes_of_ropes(void **state)
+{
+    (void)state;
+    for (size_t shared = 98; shared <= 103; shared++) {
+        struct world *x = world_new();
+        tj_str head = noise(&x->a, 100, 11);
+        tj_str texts[3];
+        for (size_t i = 0; i < 3; i++)
+            texts[i] = tj_str_printf(&x->a, "%s%.*s", head.ptr, 200,
+                                     noise(&x->a, 200, i).ptr);
+        char *third = tj_cstr(&x->a, texts[2]);
+        memcpy(third, texts[1].ptr, shared);
+        third[shared] = (char)(texts[1].ptr[shared] ^ 1);
+        put(x, "a", texts[0]);
+        put(x, "b", texts[1]);
+        put(x, "c", (tj_str){third, texts[2].len});
+        finish(x);
+        check_all(x);
+        for (size_t at = 95; at < 110; at++)
+            check_range(x, 2, at, 10);
+        world_free(x);
+    }
+}
+
 static void chains_end(void **state)
 {
     (void)state;
@@ -286,6 +312,7 @@ int main(void)
         cmocka_unit_test(short_texts_come_back),
         cmocka_unit_test(a_history_is_stored_once),
         cmocka_unit_test(texts_that_only_resemble),
+        cmocka_unit_test(ropes_of_ropes),
         cmocka_unit_test(chains_end),
         cmocka_unit_test(refuses_broken_ropes),
         cmocka_unit_test(numbers_latch),
