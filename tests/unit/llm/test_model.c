@@ -202,6 +202,8 @@ static void replay_gives_what_was_recorded(void **state)
     struct tj_reply r = wait_for(w, m, "two");
     assert_str_eq(r.message.text, "done");
     assert_int_equal(r.http_status, 200);
+    /* Each line answers once. */
+    assert_int_equal(wait_for(w, m, "two").error, TJ_LLM_REPLAY);
     r = wait_for(w, m, "one");
     tj_model_close(m);
     assert_str_eq(r.message.uses.items[0].args, "{\"kind\":\"LLM\"}");
