@@ -264,12 +264,12 @@ static int32_t find_event_field(struct tj_normal_run *run, size_t event,
 
 static size_t row_of_events(enum tj_normal which)
 {
-    for (size_t row = 0; row < tj_rule_count; row++) {
-        if (tj_rules[row].how == TJ_RULE_EVENTS && tj_rules[row].which == which)
-            return row;
-    }
-    assert(!"each of input and output has a rule for events");
-    return 0;
+    size_t row = 0;
+    while (row < tj_rule_count && (tj_rules[row].how != TJ_RULE_EVENTS ||
+                                   tj_rules[row].which != which))
+        row++;
+    assert(row < tj_rule_count);
+    return row;
 }
 
 void tj_normal_find_events(struct tj_normal_run *run)
