@@ -382,6 +382,7 @@ struct tj_judge_settings {
     const char *record;   /* file to append every ask and reply to */
     const char *replay;   /* file to answer from: offline, same verdict */
     uint32_t in_flight;   /* judgments at once; 0: 8 */
+    uint32_t retries;     /* of a request that failed in passing; 0: 5 */
     bool do_not_store;    /* neither the verdict nor the run */
     bool judge_judges;    /* also traces that judges made */
     void (*event)(void *ctx, const struct tj_event_info *event);

@@ -375,9 +375,16 @@ static bool open_model(struct run *run, const struct tj_judge_def *def,
         .api_key = tj_str_c(s->api_key),
         .rules = def->rules,
         .in_flight_max = s->in_flight,
+        .retries_max = s->retries,
         .env = tj_api_env,
     };
     tj_str uri = s->model ? tj_str_c(s->model) : def->model;
+    /* A judge file may come from anybody; where a key goes is the user's say. */
+    if (!s->model && tj_str_find(uri, TJ_STR("base_url=")) != (size_t)-1)
+        return tj_fail(err, TJ_E_INPUT,
+                       "judge '%.*s' names a base_url, which would get your "
+                       "API key: if you trust it, pass --model or --base-url",
+                       TJ_STR_ARG(def->name));
     if (s->replay)
         uri = tj_str_printf(a, "replay:/%s", s->replay);
     if (!uri.len) {

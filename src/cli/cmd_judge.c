@@ -258,7 +258,9 @@ static int judge_selection(struct tracejudge *tj, const struct args *args,
 {
     struct tj_error err = {0};
     unsigned jobs = 0;
-    if (!args_count(args, "jobs", 8, 1000, &jobs))
+    unsigned retries = 0;
+    if (!args_count(args, "jobs", 8, 1000, &jobs) ||
+        !args_count(args, "retries", 0, 100, &retries))
         return EXIT_INPUT;
     struct tj_judge_settings settings = {
         .model = args_value(args, "model"),
@@ -266,6 +268,7 @@ static int judge_selection(struct tracejudge *tj, const struct args *args,
         .record = args_value(args, "record"),
         .replay = args_value(args, "replay"),
         .in_flight = jobs,
+        .retries = retries,
         .do_not_store = args_has(args, "dry-run"),
         .judge_judges = args_has(args, "judge-judges"),
         .event = args_has(args, "debug") ? on_event : NULL,
@@ -334,6 +337,7 @@ static const struct option_spec options[] = {
      "1000)",
      false},
     {"jobs", 'j', "N", "judgments at once (8)", false},
+    {"retries", 0, "N", "of a request that failed in passing (5)", false},
     {"gate", 0, NULL, "exit with 100 unless every trace passed", false},
     {"debug", 'd', NULL, "print every tool call and reply to stderr", false},
     {"record", 0, "FILE", "append every request and reply to FILE", false},
