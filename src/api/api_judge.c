@@ -379,7 +379,7 @@ static bool open_model(struct run *run, const struct tj_judge_def *def,
         .env = tj_api_env,
     };
     tj_str uri = s->model ? tj_str_c(s->model) : def->model;
-    /* A judge file may come from anybody; where a key goes is the user's say. */
+    /* A judge file may come from anybody: the user says where a key goes. */
     if (!s->model && tj_str_find(uri, TJ_STR("base_url=")) != (size_t)-1)
         return tj_fail(err, TJ_E_INPUT,
                        "judge '%.*s' names a base_url, which would get your "

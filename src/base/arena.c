@@ -34,10 +34,10 @@ struct tj_arena_block {
 
 #ifdef TJ_HAS_ASAN
 #    include <sanitizer/asan_interface.h>
-#    define POISON(p, n) ASAN_POISON_MEMORY_REGION((p), (n))
+#    define POISON(p, n)   ASAN_POISON_MEMORY_REGION((p), (n))
 #    define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
 #else
-#    define POISON(p, n) ((void)(p), (void)(n))
+#    define POISON(p, n)   ((void)(p), (void)(n))
 #    define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 

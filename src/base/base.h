@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TJ_MUST_USE __attribute__((warn_unused_result))
+#define TJ_MUST_USE          __attribute__((warn_unused_result))
 #define TJ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define TJ_PURE __attribute__((pure))
-#define TJ_LIKELY(x) __builtin_expect(!!(x), 1)
-#define TJ_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TJ_PURE              __attribute__((pure))
+#define TJ_LIKELY(x)         __builtin_expect(!!(x), 1)
+#define TJ_UNLIKELY(x)       __builtin_expect(!!(x), 0)
 
-#define TJ_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TJ_COUNT(array)      (sizeof(array) / sizeof((array)[0]))
 
 /* False when the result does not fit; *out is then unspecified. */
 static inline bool tj_size_add(size_t a, size_t b, size_t *out)

@@ -116,6 +116,5 @@ bool tj_buf_ok(const struct tj_buf *b, const char *what, struct tj_err *err)
 {
     if (!b->full)
         return true;
-    return tj_fail(err, TJ_E_LIMIT, "%s is over %zu bytes", what,
-                   b->bytes_max);
+    return tj_fail(err, TJ_E_LIMIT, "%s is over %zu bytes", what, b->bytes_max);
 }

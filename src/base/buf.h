@@ -64,7 +64,7 @@ static inline size_t tj_buf_room(const struct tj_buf *b)
 }
 
 /* TJ_E_LIMIT "<what> is over <bytes_max> bytes" when something did not fit. */
-bool tj_buf_ok(const struct tj_buf *b, const char *what,
-               struct tj_err *err) TJ_MUST_USE;
+bool tj_buf_ok(const struct tj_buf *b, const char *what, struct tj_err *err)
+    TJ_MUST_USE;
 
 #endif

@@ -15,7 +15,7 @@
 
 typedef uint64_t tj_time;
 
-#define TJ_NS_PER_MS UINT64_C(1000000)
+#define TJ_NS_PER_MS     UINT64_C(1000000)
 #define TJ_NS_PER_SECOND UINT64_C(1000000000)
 
 tj_time tj_now(void);

@@ -69,8 +69,8 @@ bool tj_err_wrap(struct tj_err *err, const char *format, ...)
     int n = vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
     size_t used = n < 0 ? 0 : tj_size_min((size_t)n, sizeof err->message - 1);
-    int m = snprintf(err->message + used, sizeof err->message - used, ": %s",
-                     fact);
+    int m =
+        snprintf(err->message + used, sizeof err->message - used, ": %s", fact);
     if (m >= (int)(sizeof err->message - used))
         trim_partial_utf8(err->message);
     make_printable(err->message);

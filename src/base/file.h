@@ -21,13 +21,13 @@ bool tj_file_read(const char *path, size_t bytes_max, struct tj_arena *a,
                   tj_str *out, struct tj_err *err) TJ_MUST_USE;
 
 /* Writes beside the target and renames, so a reader sees all or nothing. */
-bool tj_file_write(const char *path, tj_str bytes,
-                   struct tj_err *err) TJ_MUST_USE;
+bool tj_file_write(const char *path, tj_str bytes, struct tj_err *err)
+    TJ_MUST_USE;
 
 /* Adds bytes at the end, in one write where the system allows; a new file is
  * readable by its owner alone. */
-bool tj_file_append(const char *path, tj_str bytes,
-                    struct tj_err *err) TJ_MUST_USE;
+bool tj_file_append(const char *path, tj_str bytes, struct tj_err *err)
+    TJ_MUST_USE;
 
 /* Makes the folders above path (mode 0700), like mkdir -p of its dirname. */
 bool tj_file_make_parents(const char *path, struct tj_err *err) TJ_MUST_USE;

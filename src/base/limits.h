@@ -20,7 +20,7 @@
 /* AnyValue nesting in OTLP protobuf; upstream decoders stop at 100. */
 #define TJ_PB_DEPTH_MAX 100
 /* YAML nesting in a judge file: front matter is three levels deep. */
-#define TJ_YAML_DEPTH_MAX 32
+#define TJ_YAML_DEPTH_MAX       32
 #define TJ_JUDGE_FILE_BYTES_MAX ((size_t)1 << 20)
 /* One compressed block of the store: as much as one import can hold. */
 #define TJ_ZSTD_BYTES_MAX TJ_IMPORT_BYTES_MAX
@@ -43,8 +43,8 @@
 
 /* -- tools -------------------------------------------------------------- */
 /* What one tool call may return: about 8,000 tokens. */
-#define TJ_TOOL_RESULT_BYTES_MAX ((size_t)32768)
-#define TJ_TOOL_ARGS_BYTES_MAX ((size_t)65536)
+#define TJ_TOOL_RESULT_BYTES_MAX   ((size_t)32768)
+#define TJ_TOOL_ARGS_BYTES_MAX     ((size_t)65536)
 #define TJ_REGEX_PATTERN_BYTES_MAX ((size_t)4096)
 /* RE2's own maximum for x{n}. */
 #define TJ_REGEX_REPEAT_MAX 1000
@@ -52,31 +52,31 @@
 #define TJ_REGEX_MEMORY_BYTES_MAX ((size_t)8 << 20)
 
 /* -- models ------------------------------------------------------------- */
-#define TJ_MODEL_REPLY_BYTES_MAX ((size_t)16 << 20)
+#define TJ_MODEL_REPLY_BYTES_MAX   ((size_t)16 << 20)
 #define TJ_MODEL_REQUEST_BYTES_MAX ((size_t)64 << 20)
 /* Times that a failed request is sent again; providers' own clients have 2,
  * MLflow's judge 10. */
 #define TJ_MODEL_RETRIES 5
 /* Requests in flight at one endpoint and key: where the window starts, and
  * where it stops to grow. */
-#define TJ_MODEL_IN_FLIGHT 20
+#define TJ_MODEL_IN_FLIGHT     20
 #define TJ_MODEL_IN_FLIGHT_MAX 100
 /* The longest wait that a provider may ask for, as OpenAI's client has it. */
 #define TJ_MODEL_RETRY_AFTER_MS_MAX UINT64_C(120000)
 /* One request; a reasoning model may think for minutes. */
 #define TJ_MODEL_TIMEOUT_MS UINT64_C(600000)
 /* A file of recorded asks and replies: read whole by replay:/. */
-#define TJ_RECORDING_BYTES_MAX ((size_t)512 << 20)
+#define TJ_RECORDING_BYTES_MAX     ((size_t)512 << 20)
 #define TJ_TOOL_CALLS_PER_TURN_MAX ((size_t)64)
 
 /* -- one judgment: the defaults of a judge's `limits:` ------------------- */
-#define TJ_JUDGE_ROUNDS 30
+#define TJ_JUDGE_ROUNDS       30
 #define TJ_JUDGE_INPUT_TOKENS ((uint64_t)400000)
-#define TJ_JUDGE_TOOL_BYTES ((uint64_t)400000)
-#define TJ_JUDGE_SECONDS 300
+#define TJ_JUDGE_TOOL_BYTES   ((uint64_t)400000)
+#define TJ_JUDGE_SECONDS      300
 /* Part of the prompt that describes the trace before any tool is called. */
 #define TJ_OVERVIEW_BYTES_MAX ((size_t)6144)
-#define TJ_EVIDENCE_MAX ((size_t)64)
-#define TJ_QUOTE_BYTES_MAX ((size_t)4096)
+#define TJ_EVIDENCE_MAX       ((size_t)64)
+#define TJ_QUOTE_BYTES_MAX    ((size_t)4096)
 
 #endif

@@ -11,7 +11,7 @@
 
 void tj_random_bytes(void *out, size_t size)
 {
-    for (char *p = out; size; ) {
+    for (char *p = out; size;) {
         size_t part = tj_size_min(size, 256); /* getentropy's own maximum */
         int rc = getentropy(p, part);
         assert(rc == 0);

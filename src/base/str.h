@@ -24,7 +24,10 @@ typedef struct tj_str {
 
 /* A literal as a slice; TJ_STR_INIT is the same for static initialisers. */
 #define TJ_STR(literal) ((tj_str){"" literal, sizeof(literal) - 1})
-#define TJ_STR_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define TJ_STR_INIT(literal)                                                   \
+    {                                                                          \
+        "" literal, sizeof(literal) - 1                                        \
+    }
 /* printf("%.*s", TJ_STR_ARG(s)) */
 #define TJ_STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 

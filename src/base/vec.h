@@ -30,8 +30,7 @@
      &(vec)->items[(vec)->count - 1])
 
 #define tj_vec_each(vec, type, it)                                             \
-    for (type *it = (vec)->items;                                              \
-         it && it < (vec)->items + (vec)->count; it++)
+    for (type *it = (vec)->items; it && it < (vec)->items + (vec)->count; it++)
 
 /* Makes room for one more, zeroes it and counts it.  Used by tj_vec_add. */
 void tj_vec_grow(struct tj_arena *a, void **items, size_t *count, size_t *cap,

@@ -16,8 +16,8 @@
 bool tj_is_gzip(tj_str bytes) TJ_PURE;
 /* gzip or zlib, told apart by the header.  TJ_E_INPUT with the offset for
  * broken or truncated data, TJ_E_LIMIT when it grows past bytes_max. */
-bool tj_inflate(tj_str bytes, size_t bytes_max, struct tj_arena *a,
-                tj_str *out, struct tj_err *err) TJ_MUST_USE;
+bool tj_inflate(tj_str bytes, size_t bytes_max, struct tj_arena *a, tj_str *out,
+                struct tj_err *err) TJ_MUST_USE;
 /* gzip, for tests and exports. */
 bool tj_deflate_gzip(tj_str bytes, struct tj_arena *a, tj_str *out,
                      struct tj_err *err) TJ_MUST_USE;

@@ -40,8 +40,8 @@ struct tj_pb {
     const unsigned char *end;
     uint32_t number;
     enum tj_pb_wire wire;
-    uint64_t value; /* VARINT, FIXED64, FIXED32 */
-    tj_str bytes;   /* BYTES */
+    uint64_t value;     /* VARINT, FIXED64, FIXED32 */
+    tj_str bytes;       /* BYTES */
     const char *failed; /* what was wrong; NULL while all is well */
 };
 

@@ -26,7 +26,7 @@ bool tj_zstd_write(struct tj_zstd *z, tj_str bytes, int level,
 /* size is what the caller stored beside the block; a frame that says or
  * yields anything else is TJ_E_INPUT. */
 bool tj_zstd_read(struct tj_zstd *z, tj_str frame, size_t size,
-                  struct tj_arena *a, tj_str *out,
-                  struct tj_err *err) TJ_MUST_USE;
+                  struct tj_arena *a, tj_str *out, struct tj_err *err)
+    TJ_MUST_USE;
 
 #endif

@@ -18,18 +18,9 @@
 #include "trace/fmt.h"
 
 const struct tj_format *const tj_formats[] = {
-    &tj_fmt_otlp_pb,
-    &tj_fmt_otlp_json,
-    &tj_fmt_mlflow,
-    &tj_fmt_jaeger,
-    &tj_fmt_langfuse,
-    &tj_fmt_otel_spans,
-    &tj_fmt_atif,
-    &tj_fmt_claude_code,
-    &tj_fmt_swe_agent,
-    &tj_fmt_span_tree,
-    &tj_fmt_chat,
-    NULL,
+    &tj_fmt_otlp_pb,   &tj_fmt_otlp_json,  &tj_fmt_mlflow, &tj_fmt_jaeger,
+    &tj_fmt_langfuse,  &tj_fmt_otel_spans, &tj_fmt_atif,   &tj_fmt_claude_code,
+    &tj_fmt_swe_agent, &tj_fmt_span_tree,  &tj_fmt_chat,   NULL,
 };
 
 /* How many of a file's first lines are shown to a format with `lines`: a

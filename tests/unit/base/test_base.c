@@ -96,8 +96,7 @@ static void arena_keeps_contents(void **state)
     char *moved = tj_arena_grow(&a, first, 10, 20);
     assert_memory_equal(moved, "xxxxxxxxxx", 10);
     for (int i = 0; i < 10000; i++)
-        assert_int_equal((uintptr_t)tj_arena_alloc(&a, (size_t)i % 70) % 16,
-                         0);
+        assert_int_equal((uintptr_t)tj_arena_alloc(&a, (size_t)i % 70) % 16, 0);
     assert_int_equal(big[0], 'y');
     tj_arena_reset(&a);
     assert_int_equal(a.used_bytes, 0);
@@ -126,7 +125,8 @@ static void vec_and_map(void **state)
     assert_null(tj_map_find(&map, TJ_STR("k5000")));
     assert_int_equal(map.count, 5000);
     uint64_t sum = 0;
-    tj_vec_each(&numbers, uint64_t, n) sum += *n;
+    tj_vec_each (&numbers, uint64_t, n)
+        sum += *n;
     assert_true(sum == 12497500);
     tj_arena_release(&a);
 }
@@ -176,13 +176,12 @@ static void ids(void **state)
     (void)state;
     struct tj_arena a = {0};
     tj_trace_id id = {0};
-    assert_true(tj_trace_id_parse(
-        TJ_STR("tr-0123456789ABCDEF0123456789abcdef"), &id));
+    assert_true(
+        tj_trace_id_parse(TJ_STR("tr-0123456789ABCDEF0123456789abcdef"), &id));
     assert_str_eq(tj_trace_id_mlflow(&a, id),
                   "tr-0123456789abcdef0123456789abcdef");
     assert_true(tj_trace_id_parse(TJ_STR("00000000000000ff"), &id));
-    assert_str_eq(tj_trace_id_text(&a, id),
-                  "000000000000000000000000000000ff");
+    assert_str_eq(tj_trace_id_text(&a, id), "000000000000000000000000000000ff");
     assert_false(
         tj_trace_id_parse(TJ_STR("00000000000000000000000000000000"), &id));
     assert_false(tj_trace_id_parse(TJ_STR("tr-xyz"), &id));
@@ -219,10 +218,14 @@ static void times(void **state)
         assert_true(tj_time_parse(tj_str_c(good[i].text), &t));
         assert_true(t == good[i].ns);
     }
-    static const char *const bad[] = {"",           "2026",
-                                      "2026-13-01", "2026-05-02T25:00:00Z",
-                                      "1969-12-31", "2026-05-02T08:00:00Zx",
-                                      "2026-05-02T", "2600-01-01"};
+    static const char *const bad[] = {"",
+                                      "2026",
+                                      "2026-13-01",
+                                      "2026-05-02T25:00:00Z",
+                                      "1969-12-31",
+                                      "2026-05-02T08:00:00Zx",
+                                      "2026-05-02T",
+                                      "2600-01-01"};
     tj_time t = 0;
     for (size_t i = 0; i < TJ_COUNT(bad); i++)
         assert_false(tj_time_parse(tj_str_c(bad[i]), &t));
@@ -264,8 +267,8 @@ static void files(void **state)
                  "is a directory");
     assert_fails(tj_file_read(path.ptr, 4, &a, &back, &err), err, TJ_E_LIMIT,
                  "over 4 bytes");
-    assert_fails(tj_file_read("/nonexistent", 4, &a, &back, &err), err,
-                 TJ_E_IO, "no such file");
+    assert_fails(tj_file_read("/nonexistent", 4, &a, &back, &err), err, TJ_E_IO,
+                 "no such file");
     assert_fails(tj_file_read(dir, 4, &a, &back, &err), err, TJ_E_IO,
                  "is a directory");
     assert_int_equal(unlink(path.ptr), 0);
