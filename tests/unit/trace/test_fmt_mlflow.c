@@ -12,6 +12,7 @@
     "\"mlflow.spanType\":\"\\\"AGENT\\\"\",\"mlflow.spanInputs\":"             \
     "\"{\\\"question\\\": \\\"why?\\\"}\",\"mlflow.spanOutputs\":"             \
     "\"\\\"because\\\"\",\"twice\":\"\\\"{\\\\\\\"a\\\\\\\": 1}\\\"\","        \
+    "\"layers\":\"\\\"\\\\\\\"text\\\\\\\"\\\"\","                             \
     "\"digits\":\"\\\"5\\\"\",\"number\":\"5\",\"plain\":\"not json\","        \
     "\"mlflow.chat.tokenUsage\":\"{\\\"input_tokens\\\": 3, "                  \
     "\\\"output_tokens\\\": 4, \\\"cache_read_input_tokens\\\": 2}\","         \
@@ -34,6 +35,7 @@ static void check_span(const struct tj_batch *batch)
     assert_field(s, "input", TJ_FIELD_JSON, "{\"question\": \"why?\"}");
     assert_field(s, "output", TJ_FIELD_STRING, "because");
     assert_field(s, "attributes.twice", TJ_FIELD_JSON, "{\"a\": 1}");
+    assert_field(s, "attributes.layers", TJ_FIELD_STRING, "text");
     assert_field(s, "attributes.digits", TJ_FIELD_STRING, "5");
     assert_field(s, "attributes.number", TJ_FIELD_NUMBER, "5");
     assert_field(s, "attributes.plain", TJ_FIELD_STRING, "not json");
