@@ -97,7 +97,9 @@ attribute_by_name(tj_str name, enum tj_filter_attribute which)
 
 static enum attribute_type type_of(enum tj_filter_attribute attribute)
 {
-    return attribute_by_name((tj_str){0}, attribute)->type;
+    const struct attribute_name *n = attribute_by_name((tj_str){0}, attribute);
+    assert(n);
+    return n->type;
 }
 
 bool tj_filter_is_numeric(enum tj_filter_attribute attribute)

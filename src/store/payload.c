@@ -304,7 +304,7 @@ bool tj_payload_read(const struct tj_payload *p,
                      tj_str *out, struct tj_err *err)
 {
     struct tj_payload_range left = *range;
-    struct stretch s;
+    struct stretch s = {0};
     if (range->len == 0) {
         *out = (tj_str){"", 0};
         return true;

@@ -46,8 +46,8 @@ static uint64_t digest_of(tj_str text, uint64_t h)
         h ^= h >> 29;
     }
     uint64_t last = 0;
-    for (int shift = 0; i < text.len; i++, shift += 8)
-        last |= (uint64_t)(unsigned char)text.ptr[i] << shift;
+    if (i < text.len)
+        memcpy(&last, text.ptr + i, text.len - i);
     h = (h ^ last) * factor;
     return h ^ h >> 32;
 }
