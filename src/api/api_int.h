@@ -16,7 +16,7 @@
 #include "judge/def.h"
 #include "net/loop.h"
 #include "store/store.h"
-#include "tracejudge.h"
+#include <tracejudge.h>
 
 struct tracejudge {
     struct tj_store *store;

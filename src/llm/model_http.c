@@ -275,11 +275,10 @@ static void on_response(void *ctx, const struct tj_http_response *response)
     }
     tj_limiter_leave(c->m->limiter, &c->ticket, outcome_of(response, &c->reply),
                      told_ms);
-    if (c->reply.error == TJ_LLM_NONE)
-        settle(c);
-    else if (learn(c, response))
+    bool failed = c->reply.error != TJ_LLM_NONE;
+    if (failed && learn(c, response))
         try_again(c);
-    else if (c->retries < c->m->retries_max &&
+    else if (failed && c->retries < c->m->retries_max &&
              tj_retry_wanted(response, c->reply.error))
         sleep_or_give_up(c, told_ms);
     else

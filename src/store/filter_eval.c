@@ -225,8 +225,8 @@ static bool test_text(const struct node *n, tj_str text)
 
 static bool test_ms(const struct node *n, uint64_t ns, bool known)
 {
-    return known &&
-           tj_filter_test_number(&n->test, (double)(ns / TJ_NS_PER_MS));
+    uint64_t ms = ns / TJ_NS_PER_MS; /* whole ones, as MLflow stores them */
+    return known && tj_filter_test_number(&n->test, (double)ms);
 }
 
 /* A trace has the id that we print and, sometimes, one that its source used. */
@@ -482,7 +482,9 @@ static bool ask_test(const struct node *n, struct subject *s, bool *out)
         break;
     case TJ_ENTITY_FEEDBACK:
     case TJ_ENTITY_EXPECTATION: return test_assessments(n, s, out);
-    case TJ_ENTITY_SPAN: assert(!"a span condition outside EXISTS"); break;
+    case TJ_ENTITY_SPAN: /* only inside of EXISTS, which was handled above */
+        assert(n->test.clause->entity != TJ_ENTITY_SPAN);
+        break;
     case TJ_ENTITY_ISSUE: break;
     }
     return true;

@@ -98,7 +98,7 @@ attribute_by_name(tj_str name, enum tj_filter_attribute which)
 static enum attribute_type type_of(enum tj_filter_attribute attribute)
 {
     const struct attribute_name *n = attribute_by_name((tj_str){0}, attribute);
-    assert(n);
+    assert(n); /* every attribute has a name */
     return n->type;
 }
 

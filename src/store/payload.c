@@ -275,7 +275,7 @@ static bool copy_stretch(const struct tj_payload *p, struct stretch s,
     if (!check_stretch(p, s, err))
         return false;
     while (s.len) {
-        tj_str part;
+        tj_str part = {0};
         if (!block_from(p, s.offset, &part, err))
             return false;
         size_t len = s.len < part.len ? (size_t)s.len : part.len;
@@ -315,7 +315,7 @@ bool tj_payload_read(const struct tj_payload *p,
     uint64_t block_left =
         TJ_PAYLOAD_BLOCK_BYTES - s.offset % TJ_PAYLOAD_BLOCK_BYTES;
     if (left.len == 0 && s.len <= block_left) {
-        tj_str part;
+        tj_str part = {0};
         if (!block_from(p, s.offset, &part, err))
             return false;
         *out = tj_str_slice(part, 0, (size_t)s.len);

@@ -253,7 +253,7 @@ static void put_head(struct heads *h, const struct tj_segment_in *in, size_t i)
     put_parent(h, s, i);
     put_times(h, s, i ? in->spans[i - 1].start : 0);
     put(h, C_KIND, (uint64_t)s->kind);
-    put(h, C_STATUS, (uint64_t)s->status + 4u * s->otel_kind);
+    put(h, C_STATUS, (uint64_t)s->status + (uint64_t)4 * s->otel_kind);
     put(h, C_MARKS, s->marks & ~(uint32_t)(TJ_MARK_ORPHAN | TJ_MARK_CYCLE));
     put_resource(h, in, s->resource);
     put(h, C_FIELDS, s->field_count);

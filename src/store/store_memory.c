@@ -370,6 +370,7 @@ static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
 static const struct tj_span *stored(const struct tj_trace *trace, size_t span)
 {
     const uint64_t *origins = trace->impl;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
     return (const struct tj_span *)(uintptr_t)origins[span];
 }
 

@@ -204,7 +204,7 @@ static bool search_by_time(struct walk *w, struct tj_arena *a,
 {
     const struct tj_trace_query *query = w->query;
     if (query->page_token.len) {
-        struct token token;
+        struct token token = {0};
         if (!token_parse(query->page_token, a, &token, err))
             return false;
         w->scan.time = token.time;

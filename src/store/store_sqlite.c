@@ -102,6 +102,7 @@ static bool check_file(struct tj_db *db, uint64_t *version, struct tj_err *err)
 {
     uint64_t application = 0;
     uint64_t tables = 0;
+    *version = 0;
     if (!find_number(db, "PRAGMA application_id", &application, err) ||
         !find_number(db, "PRAGMA user_version", version, err) ||
         !find_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err))

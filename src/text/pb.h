@@ -61,6 +61,6 @@ static inline double tj_pb_double(const struct tj_pb *pb)
 /* Writing, for exporters and tests. */
 void tj_pb_put_varint(struct tj_buf *out, uint32_t number, uint64_t value);
 void tj_pb_put_fixed64(struct tj_buf *out, uint32_t number, uint64_t value);
-void tj_pb_put_bytes(struct tj_buf *out, uint32_t number, tj_str bytes);
+void tj_pb_put_bytes(struct tj_buf *out, uint32_t number, tj_str value);
 
 #endif

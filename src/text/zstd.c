@@ -63,6 +63,8 @@ static bool prepare(struct tj_zstd *z, int level, enum tj_zstd_window window,
     return ok || tj_fail(err, TJ_E_LIMIT, "no memory for compression");
 }
 
+/* Seven parameters: two of them are the codec's settings for this block. */
+/* NOLINTNEXTLINE(readability-function-size) */
 bool tj_zstd_write(struct tj_zstd *z, tj_str bytes, int level,
                    enum tj_zstd_window window, struct tj_arena *a, tj_str *out,
                    struct tj_err *err)

@@ -85,13 +85,12 @@ struct edit {
 static void walk_back(const struct search *s, int32_t rounds,
                       struct edit *edits)
 {
-    int32_t x = s->a.count;
     int32_t k = s->a.count - s->b.count;
     for (int32_t d = rounds; d > 0; d--) {
         const int32_t *before = s->reach[d - 1] + (d - 1);
         bool down = k == -d || (k != d && before[k - 1] < before[k + 1]);
         k = down ? k + 1 : k - 1;
-        x = before[k];
+        int32_t x = before[k];
         edits[d - 1] = down ? (struct edit){x, x - k} : (struct edit){x, -1};
     }
 }

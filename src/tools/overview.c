@@ -172,13 +172,14 @@ static void put_fold(const struct tj_trace *trace, struct tj_buf *out)
         .trace = trace, .arena = out->arena, .first = -1, .last = -1};
     tj_map_init(&f.by_path, f.arena);
     build_fold(&f);
-    if (tj_buf_room(out) < 2 * TAIL_BYTES)
+    if (tj_buf_room(out) < (size_t)2 * TAIL_BYTES)
         return;
     struct tj_buf tree;
     size_t depth = DEPTH_MAX;
     size_t shown;
     do {
-        tj_buf_init(&tree, out->arena, tj_buf_room(out) - 2 * TAIL_BYTES);
+        tj_buf_init(&tree, out->arena,
+                    tj_buf_room(out) - (size_t)2 * TAIL_BYTES);
         shown = put_tree(&tree, &f, depth);
     } while (tree.full && depth-- > 0);
     tj_buf_add(out, TJ_STR("span tree (equal names folded, xN is how many; "

@@ -311,6 +311,7 @@ bool tj_find_error_results(struct finder *f, struct tj_err *err)
         struct tj_problem *p = tj_problem_add(
             f, TJ_PROBLEM_ERROR_IN_RESULT, TJ_SEVERITY_MEDIUM, g->spans.count);
         tj_problem_add_spans(f, p, g);
+        assert(quotes.items); /* one for each group */
         tj_problem_prove(f, p, g->spans.items[0], TJ_STR("output"),
                          quotes.items[k]);
         p->title = tj_str_printf(

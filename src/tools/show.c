@@ -61,7 +61,7 @@ static size_t put_text(struct show *s, tj_str text, size_t columns)
     if (columns == 0)
         return 0;
     struct tj_buf safe;
-    tj_buf_init(&safe, s->out->arena, 8 * PREVIEW_BYTES);
+    tj_buf_init(&safe, s->out->arena, (size_t)8 * PREVIEW_BYTES);
     tj_utf8_put_safe(&safe, tj_utf8_clip(text, PREVIEW_BYTES), TJ_BREAKS_FOLD);
     tj_str line = tj_buf_str(&safe);
     tj_str shown = fit(line, columns);

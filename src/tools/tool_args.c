@@ -205,8 +205,9 @@ size_t tj_arg_strs(const struct tj_json *args, const char *name,
         return 1;
     }
     size_t count = 0;
-    if (tj_json_is_array(v))
-        *out = tj_arena_array(a, tj_str, tj_json_count(v));
+    if (!tj_json_is_array(v))
+        return 0;
+    *out = tj_arena_array(a, tj_str, tj_json_count(v));
     tj_json_each (v, it) {
         (*out)[count++] = tj_json_str(it);
     }

@@ -104,6 +104,7 @@ static void put_models(struct tj_buf *out, const struct tj_trace *trace)
             struct model *m = tj_vec_add(&found, out->arena);
             m->name = trace->spans[i].model;
         }
+        assert(found.items);
         found.items[e->number].spans++;
     }
     if (!found.count)

@@ -188,6 +188,7 @@ static void split(const struct tj_json *doc, struct tj_arena *a, sessions *out)
             e->number = out->count;
             tj_vec_add(out, a)->id = id;
         }
+        assert(out->items);
         struct session *s = &out->items[e->number];
         if (uuid.len > 0) {
             /* The same line in two sessions is one of each. */

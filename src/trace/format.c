@@ -151,6 +151,7 @@ static bool find_json_format(struct input *in, size_t offset,
         if (matches_documents(*f, in))
             in->format = *f;
     }
+    assert(in->docs.count); /* a file with nothing in it was refused before */
     return in->format || fail_unknown(in, offset, in->docs.items[0].root, err);
 }
 
@@ -181,6 +182,7 @@ static bool parse_lines(struct input *in, struct tj_err *err)
 
 static bool parse_documents(struct input *in, struct tj_err *err)
 {
+    assert(in->format);
     bool is_array =
         in->docs.count == 1 && tj_json_is_array(in->docs.items[0].root);
     if (in->format->lines && !is_array)
