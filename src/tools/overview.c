@@ -16,7 +16,6 @@ enum {
     DEPTH_MAX = 12,
     PREVIEW_BYTES = 400,
     NAME_BYTES = 80,
-    MODELS_MAX = 6,
     /* Kept free of the tree for its last line. */
     TAIL_BYTES = 80,
 };
@@ -190,28 +189,6 @@ static void put_fold(const struct tj_trace *trace, struct tj_buf *out)
                    f.nodes.count);
 }
 
-static void put_models(const struct tj_trace *trace, struct tj_buf *out)
-{
-    struct tj_map counts;
-    tj_map_init(&counts, out->arena);
-    for (size_t i = 0; i < trace->span_count; i++) {
-        bool fresh;
-        if (trace->spans[i].model.len)
-            tj_map_add(&counts, trace->spans[i].model, &fresh)->number++;
-    }
-    if (!counts.count)
-        return;
-    tj_buf_add(out, TJ_STR("models: "));
-    for (size_t i = 0; i < counts.count && i < MODELS_MAX; i++) {
-        tj_buf_add(out, i ? TJ_STR(", ") : TJ_STR(""));
-        tj_put_line(out, counts.entries[i].key, NAME_BYTES);
-        tj_buf_fmt(out, " (%" PRIu64 " spans)", counts.entries[i].number);
-    }
-    if (counts.count > MODELS_MAX)
-        tj_buf_fmt(out, ", %zu of %zu shown", (size_t)MODELS_MAX, counts.count);
-    tj_buf_byte(out, '\n');
-}
-
 static void put_head(const struct tj_trace *trace, struct tj_buf *out)
 {
     const struct tj_trace_info *info = &trace->info;
@@ -256,7 +233,7 @@ void tj_overview_write(const struct tj_trace *trace, size_t bytes_max,
     struct tj_buf b;
     tj_buf_init(&b, out->arena, bytes_max);
     put_head(trace, &b);
-    put_models(trace, &b);
+    tj_put_models(&b, trace);
     if (usage->input_tokens >= 0 || usage->output_tokens >= 0) {
         tj_buf_add(&b, TJ_STR("tokens: "));
         tj_put_usage(&b, usage);

@@ -61,6 +61,8 @@ void tj_put_id(struct tj_buf *out, tj_span_id id);
 void tj_put_cost(struct tj_buf *out, double usd);
 /* "in 1200 (cached 800) out 90"; nothing when neither is known. */
 void tj_put_usage(struct tj_buf *out, const struct tj_usage *usage);
+/* "models: gpt-5 (3 spans), ..." and a line end; nothing when none is known. */
+void tj_put_models(struct tj_buf *out, const struct tj_trace *trace);
 /* "orphan,unfinished" */
 void tj_put_marks(struct tj_buf *out, uint32_t marks);
 /* "LLM", or the source's own word. */

@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 
+#include "base/map.h"
 #include "text/utf8.h"
 #include "tools/tool_int.h"
 
@@ -138,4 +139,27 @@ bool tj_tool_row_fits(struct tj_buf *body, size_t mark)
         return true;
     tj_buf_cut(body, mark);
     return false;
+}
+
+void tj_put_models(struct tj_buf *out, const struct tj_trace *trace)
+{
+    enum { MODELS_MAX = 12 };
+    struct tj_map counts;
+    tj_map_init(&counts, out->arena);
+    for (size_t i = 0; i < trace->span_count; i++) {
+        bool fresh;
+        if (trace->spans[i].model.len)
+            tj_map_add(&counts, trace->spans[i].model, &fresh)->number++;
+    }
+    if (!counts.count)
+        return;
+    tj_buf_add(out, TJ_STR("models: "));
+    for (size_t i = 0; i < counts.count && i < MODELS_MAX; i++) {
+        tj_buf_add(out, i ? TJ_STR(", ") : TJ_STR(""));
+        tj_put_line(out, counts.entries[i].key, TJ_TOOL_NAME_BYTES);
+        tj_buf_fmt(out, " (%" PRIu64 " spans)", counts.entries[i].number);
+    }
+    if (counts.count > MODELS_MAX)
+        tj_buf_fmt(out, ", %zu of %zu shown", (size_t)MODELS_MAX, counts.count);
+    tj_buf_byte(out, '\n');
 }

@@ -15,16 +15,9 @@ enum {
     PREVIEW_BYTES = 600,
     VALUE_BYTES = 200,
     PAIRS_MAX = 40,
-    MODELS_MAX = 12,
     RESOURCES_MAX = 4,
     RESOURCE_BYTES = 500,
 };
-
-struct model {
-    tj_str name;
-    uint64_t spans;
-};
-typedef TJ_VEC(struct model) models;
 
 static void put_text(struct tj_buf *out, const char *label, tj_str value,
                      size_t bytes_max)
@@ -86,38 +79,6 @@ static void put_counts(struct tj_buf *out, const struct tj_trace *trace)
             tj_buf_fmt(out, " %s %" PRIu64, tj_kind_name((enum tj_kind)k),
                        kinds[k]);
     tj_buf_fmt(out, "\ncontents: %" PRIu64 " bytes\n", bytes);
-}
-
-static void put_models(struct tj_buf *out, const struct tj_trace *trace)
-{
-    struct tj_map seen;
-    models found = {0};
-    tj_map_init(&seen, out->arena);
-    for (size_t i = 0; i < trace->span_count; i++) {
-        if (!trace->spans[i].model.len)
-            continue;
-        bool fresh;
-        struct tj_map_entry *e =
-            tj_map_add(&seen, trace->spans[i].model, &fresh);
-        if (fresh) {
-            e->number = found.count;
-            struct model *m = tj_vec_add(&found, out->arena);
-            m->name = trace->spans[i].model;
-        }
-        assert(found.items);
-        found.items[e->number].spans++;
-    }
-    if (!found.count)
-        return;
-    tj_buf_add(out, TJ_STR("models: "));
-    for (size_t i = 0; i < found.count && i < MODELS_MAX; i++) {
-        tj_buf_add(out, i ? TJ_STR(", ") : TJ_STR(""));
-        tj_put_line(out, found.items[i].name, TJ_TOOL_NAME_BYTES);
-        tj_buf_fmt(out, " (%" PRIu64 " spans)", found.items[i].spans);
-    }
-    if (found.count > MODELS_MAX)
-        tj_buf_fmt(out, ", %zu of %zu shown", (size_t)MODELS_MAX, found.count);
-    tj_buf_byte(out, '\n');
 }
 
 static void put_usage(struct tj_buf *out, const struct tj_usage *usage)
@@ -216,7 +177,7 @@ static bool run(struct tj_tool_env *env, const struct tj_json *args,
     put_identity(out, trace);
     put_times(out, trace);
     put_counts(out, trace);
-    put_models(out, trace);
+    tj_put_models(out, trace);
     put_usage(out, &trace->info.usage);
     put_marks(out, trace);
     put_text(out, "request", trace->info.request_preview, PREVIEW_BYTES);
