@@ -136,6 +136,8 @@ bool tj_store_open_trace(struct tj_store *st, tj_trace_id id,
     if (!check_id(id, err) || !st->ops->open_trace(st, id, &trace, &found, err))
         return false;
     trace.store = found ? st : NULL;
+    for (size_t i = 0; i < trace.span_count; i++)
+        trace.spans[i].trace_id = id;
     *out = trace;
     return true;
 }

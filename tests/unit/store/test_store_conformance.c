@@ -321,8 +321,11 @@ static void an_open_trace_stays_readable(void **initial)
     assert_str_eq(must_read(&t, 0, "input"), "old");
     struct tj_trace now = must_open(s->st, 1, &s->arena);
     assert_int_equal(now.span_count, 39);
-    for (size_t i = 0; i < 39; i++)
+    tj_trace_id id = trace_id(1);
+    for (size_t i = 0; i < 39; i++) {
+        assert_memory_equal(&now.spans[i].trace_id, &id, sizeof id);
         assert_str_eq(must_read(&now, i, "input"), "new");
+    }
     end(s);
 }
 
