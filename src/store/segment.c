@@ -12,7 +12,8 @@
  *              from where the span before it began
  *     row    = per field: name, type | flags << 3 | place << 6, and
  *              SHARED: index of the field whose text it is
- *              NEXT:   length; it is in the stream behind the one before
+ *              NEXT:   length; it is in the stream behind the one before that
+ *                      is no rope, or where the texts of the span begin
  *              AT:     length, offset in the stream
  *              ROPE:   length, index of the rope
  *
@@ -300,8 +301,10 @@ static void heads_write(const struct tj_segment_in *in, struct tj_buf *out)
 
 /* -- writing field tables ------------------------------------------------- */
 
+/* *next is what take_field will have in its own: where the text before ends. */
 static void put_field(struct tj_buf *row, const struct tj_field *f,
-                      uint64_t name, struct tj_payload_writer *payload)
+                      uint64_t name, uint64_t *next,
+                      struct tj_payload_writer *payload)
 {
     enum { FLAGS_SHIFT = 3, PLACE_SHIFT = 6 };
     uint64_t head = f->type | (uint64_t)(f->flags & 7) << FLAGS_SHIFT;
@@ -311,11 +314,12 @@ static void put_field(struct tj_buf *row, const struct tj_field *f,
         tj_bytes_put(row, (uint64_t)f->same_as);
         return;
     }
-    uint64_t next = tj_payload_bytes(payload);
     uint64_t at = tj_payload_add(payload, f->name, f->text);
     enum place place = at & TJ_PAYLOAD_ROPE ? PLACE_ROPE
-                       : at == next         ? PLACE_NEXT
+                       : at == *next        ? PLACE_NEXT
                                             : PLACE_AT;
+    if (place != PLACE_ROPE)
+        *next = at + f->text.len;
     tj_bytes_put(row, head | (uint64_t)place << PLACE_SHIFT);
     tj_bytes_put(row, f->text.len);
     if (place != PLACE_NEXT)
@@ -338,10 +342,11 @@ static void fields_write(const struct tj_segment_in *in,
     for (size_t i = 0; i < in->count; i++) {
         const struct tj_span *s = &in->spans[i];
         uint64_t begin = tj_payload_bytes(payload);
+        uint64_t next = begin;
         size_t row = rows.len;
         for (size_t f = 0; f < s->field_count; f++)
             put_field(&rows, &s->fields[f],
-                      string_index(&names, s->fields[f].name), payload);
+                      string_index(&names, s->fields[f].name), &next, payload);
         tj_bytes_put(&sizes, rows.len - row);
         tj_bytes_put(&begins, tj_zigzag((int64_t)(begin - before)));
         before = begin;
@@ -607,7 +612,8 @@ bool tj_segment_fields_parse(tj_str fields, size_t count, struct tj_arena *a,
     return true;
 }
 
-/* *next is where in the stream the next text is. */
+/* *next is where in the stream the last text that is not a rope ends; a rope
+ * does not say here how much of it is its own. */
 static bool take_field(const struct tj_segment_fields *s, struct tj_bytes *b,
                        uint64_t *next, struct tj_field *f, size_t count)
 {
@@ -628,15 +634,15 @@ static bool take_field(const struct tj_segment_fields *s, struct tj_bytes *b,
         return value < count;
     }
     f->text.len = (size_t)value;
-    f->locator = *next;
-    if (place == PLACE_NEXT)
-        *next += value;
-    else
-        f->locator =
-            tj_bytes_take(b) | (place == PLACE_ROPE ? TJ_PAYLOAD_ROPE : 0);
+    uint64_t at = place == PLACE_NEXT ? *next : tj_bytes_take(b);
+    if (at > INT64_MAX)
+        return false;
+    f->locator = at;
     if (place == PLACE_ROPE)
-        return true;
-    return place == PLACE_NEXT || !(f->locator & TJ_PAYLOAD_ROPE);
+        f->locator |= TJ_PAYLOAD_ROPE;
+    else
+        *next = at + value;
+    return true;
 }
 
 /* The lengths of shared texts; a field that shares with one that shares

@@ -329,6 +329,20 @@ static void an_open_trace_stays_readable(void **initial)
     end(s);
 }
 
+/* The texts that follow a growing one in its span. */
+static void assert_behind_rope(struct tj_trace *t, size_t i, tj_str history)
+{
+    tj_str out = must_read(t, i, "output");
+    assert_int_equal(out.len, tj_size_min(3000, history.len - (i + 1) * 3000));
+    assert_memory_equal(out.ptr, history.ptr + (i + 1) * 3000, out.len);
+    tj_str number = must_read(t, i, "attributes.number");
+    assert_true(tj_str_eq(number, tj_str_printf(t->arena, "%zu", i + 1)));
+    tj_str again = must_read(t, i, "attributes.again");
+    assert_int_equal(again.len, (i + 1) * 3000);
+    assert_memory_equal(again.ptr, history.ptr, again.len);
+    assert_str_eq(must_read(t, i, "attributes.short"), "last");
+}
+
 /* The growing history of an agent, in pieces and at once. */
 static void reads_back_growing_texts(void **initial)
 {
@@ -340,6 +354,9 @@ static void reads_back_growing_texts(void **initial)
         add_field(in, "input",
                   tj_str_printf(&s->arena, "%.*s]", TJ_STR_ARG(body)));
         add_field(in, "output", tj_str_slice(history, i * 3000, 3000));
+        add_field(in, "attributes.number", tj_str_printf(&s->arena, "%u", i));
+        add_field(in, "attributes.again", body);
+        add_field(in, "attributes.short", TJ_STR("last"));
         if (i % 7 == 0) {
             must_add(s->st, &s->batch);
             next_batch(s);
@@ -359,6 +376,7 @@ static void reads_back_growing_texts(void **initial)
                 tj_store_read_field(&t, i, 0, i * 1500, 2000, &out, &s->err),
                 s->err);
             assert_memory_equal(out.ptr, in.ptr + i * 1500, out.len);
+            assert_behind_rope(&t, i, history);
         }
         assert_ok(tj_store_quiesce(s->st, &s->err), s->err);
     }
