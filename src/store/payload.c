@@ -278,6 +278,7 @@ static bool copy_stretch(const struct tj_payload *p, struct stretch s,
         tj_str part = {0};
         if (!block_from(p, s.offset, &part, err))
             return false;
+        assert(part.ptr); /* s.offset is before the end */
         size_t len = s.len < part.len ? (size_t)s.len : part.len;
         memcpy(out, part.ptr, len);
         out += len;

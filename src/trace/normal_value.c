@@ -210,7 +210,7 @@ static bool unflatten(struct tj_normal_run *run, const struct tj_rule *rule)
     struct tj_buf b;
     tj_buf_init(&b, &run->scratch, TJ_IMPORT_BYTES_MAX);
     struct unflatten u = {.out = &b};
-    tj_str path[SEGMENTS_MAX];
+    tj_str path[SEGMENTS_MAX] = {{0}};
     (void)split(leaves[0].path, path);
     open_container(&u, path[0]);
     for (size_t i = 0; i < count; i++)
