@@ -165,7 +165,7 @@ static void put_item_key(struct unflatten *u, tj_str key)
 
 static void put_leaf(struct unflatten *u, const struct leaf *leaf)
 {
-    tj_str path[SEGMENTS_MAX];
+    tj_str path[SEGMENTS_MAX] = {{0}};
     size_t n = split(leaf->path, path);
     size_t same = 0;
     while (same < u->depth && same + 1 < n &&
