@@ -190,6 +190,8 @@ static void find_times(struct tj_trace *t)
     t->start = t->end = 0;
     for (size_t i = 0; i < t->span_count; i++) {
         const struct tj_span *s = &t->spans[i];
+        if (s->marks & TJ_MARK_TIME_GUESSED)
+            continue;
         if (s->start && (t->start == 0 || s->start < t->start))
             t->start = s->start;
         if (s->end > t->end)

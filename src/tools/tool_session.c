@@ -64,7 +64,7 @@ static bool run(struct tj_tool_env *env, const struct tj_json *args,
         rows.query.order_count = 1;
     }
     struct tj_filter *filter = session_clause(info->session, env->step);
-    if (!later) {
+    if (!later && info->request_time) {
         struct tj_filter *both = tj_arena_new(env->step, struct tj_filter);
         both->kind = TJ_FILTER_AND;
         both->left = filter;

@@ -182,8 +182,11 @@ static void put_head(struct tj_buf *out, const struct tj_trace *trace)
 {
     tj_buf_add(out, TJ_STR("SPAN TIMING REPORT FOR TRACE: "));
     tj_buf_add(out, tj_trace_id_mlflow(out->arena, trace->info.trace_id));
-    tj_buf_fmt(out, "\ntotal duration %.2f s, %zu spans\n",
-               seconds(tj_trace_wall_ns(trace)), trace->span_count);
+    if (trace->start)
+        tj_buf_fmt(out, "\ntotal duration %.2f s, %zu spans\n",
+                   seconds(tj_trace_wall_ns(trace)), trace->span_count);
+    else
+        tj_buf_fmt(out, "\nno times recorded, %zu spans\n", trace->span_count);
 }
 
 static const char columns[] =

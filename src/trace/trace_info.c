@@ -93,6 +93,8 @@ static void derive_times(struct tj_trace_info *info,
     tj_time start = 0;
     tj_time end = 0;
     for (size_t i = 0; i < count; i++) {
+        if (spans[i].marks & TJ_MARK_TIME_GUESSED)
+            continue;
         if (spans[i].start && (!start || spans[i].start < start))
             start = spans[i].start;
         if (spans[i].end > end)
