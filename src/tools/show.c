@@ -78,14 +78,16 @@ static void put_status(struct show *s, const struct tj_span *span)
 {
     switch (span->status) {
     case TJ_STATUS_OK:
+        tj_buf_byte(s->out, ' ');
         put_color(s, GREEN);
         tj_buf_add(s->out, TJ_STR("✓ OK"));
         break;
     case TJ_STATUS_ERROR:
+        tj_buf_byte(s->out, ' ');
         put_color(s, RED);
         tj_buf_add(s->out, TJ_STR("✗ ERROR"));
         break;
-    case TJ_STATUS_UNSET: tj_buf_add(s->out, TJ_STR("· UNSET")); break;
+    case TJ_STATUS_UNSET: return;
     }
     put_color(s, PLAIN);
 }
@@ -131,11 +133,15 @@ static void put_span_line(struct show *s, size_t i)
                       : BAR_NAME_COLUMNS_MIN;
     put_text(s, span->name, room);
     put_color(s, PLAIN);
-    tj_buf_add(out, TJ_STR(" ["));
-    put_text(s, tj_span_kind_text(span), 24);
-    tj_buf_add(out, TJ_STR("] "));
-    tj_put_span_duration(out, span);
-    tj_buf_byte(out, ' ');
+    if (span->kind != TJ_KIND_UNKNOWN || span->kind_text.len) {
+        tj_buf_add(out, TJ_STR(" ["));
+        put_text(s, tj_span_kind_text(span), 24);
+        tj_buf_byte(out, ']');
+    }
+    if (!(span->marks & TJ_MARK_TIME_GUESSED)) {
+        tj_buf_byte(out, ' ');
+        tj_put_span_duration(out, span);
+    }
     put_status(s, span);
     if (span->usage.input_tokens >= 0 || span->usage.output_tokens >= 0) {
         tj_buf_add(out, TJ_STR("  tokens "));
@@ -145,9 +151,12 @@ static void put_span_line(struct show *s, size_t i)
     tj_buf_add(out, TJ_STR("  "));
     tj_put_id(out, span->span_id);
     put_color(s, PLAIN);
-    if (span->marks) {
+    /* Whole formats have neither times nor ids of spans: nothing to warn of. */
+    uint32_t odd =
+        span->marks & ~(uint32_t)(TJ_MARK_TIME_GUESSED | TJ_MARK_ID_DERIVED);
+    if (odd) {
         tj_buf_add(out, TJ_STR("  ! "));
-        tj_put_marks(out, span->marks);
+        tj_put_marks(out, odd);
     }
     tj_buf_byte(out, '\n');
 }
@@ -223,16 +232,15 @@ static void put_head(struct show *s)
         tj_buf_add(out, TJ_STR("  "));
         put_text(s, info->name, s->columns / 2);
     }
-    tj_buf_fmt(out, "\n%s, %zu spans", tj_trace_state_name(info->state),
-               s->trace->span_count);
+    tj_buf_fmt(out, "\n%s, %zu span%s", tj_trace_state_name(info->state),
+               s->trace->span_count, s->trace->span_count == 1 ? "" : "s");
     if (info->duration_ns) {
         tj_buf_add(out, TJ_STR(", "));
         tj_put_duration(out, info->duration_ns);
     }
-    if (s->trace->start) {
-        tj_buf_add(out, TJ_STR(", "));
-        tj_buf_add(out, tj_time_text(out->arena, s->trace->start));
-    }
+    tj_buf_add(out, TJ_STR(", "));
+    tj_buf_add(out, s->trace->start ? tj_time_text(out->arena, s->trace->start)
+                                    : TJ_STR("no times recorded"));
     if (info->usage.input_tokens >= 0 || info->usage.output_tokens >= 0) {
         tj_buf_add(out, TJ_STR(", tokens "));
         tj_put_usage(out, &info->usage);
@@ -339,6 +347,11 @@ bool tj_show_waterfall(struct tj_trace *trace,
     struct show s = begin(trace, style, out);
     (void)err;
     put_head(&s);
+    if (!trace->start) {
+        tj_buf_add(out,
+                   TJ_STR("no bars without times; the tree shows the order\n"));
+        return true;
+    }
     size_t name_columns = tj_size_max(s.columns / 3, BAR_NAME_COLUMNS_MIN);
     struct scale scale = {
         .start = trace->start,

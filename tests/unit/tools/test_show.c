@@ -42,8 +42,8 @@ static void test_tree(void **state)
     tj_str text = show(&f, false, &style);
     assert_contains(text, "\nagent [AGENT] 4.00s ✓ OK  0000000000000001\n");
     assert_contains(text, "\n├─ fetch");
-    assert_contains(text, "\n│  └─ inner [UNKNOWN] 1.00s ✓ OK");
-    assert_contains(text, "\n└─ open [UNKNOWN] unfinished ✓ OK");
+    assert_contains(text, "\n│  └─ inner 1.00s ✓ OK");
+    assert_contains(text, "\n└─ open unfinished ✓ OK");
     assert_contains(text, "│    error: ");
     assert_contains(text, "by peer");
     assert_contains(text, "  ! unfinished\n");
@@ -53,6 +53,25 @@ static void test_tree(void **state)
     assert_contains(show(&f, false, &style), "input: {\"q\": \"two");
     style.span_max = 2;
     assert_contains(show(&f, false, &style), "2 of 4 spans shown\n");
+    fixture_release(&f);
+}
+
+/* A source without times: nothing is made up, and nothing repeated. */
+static void test_untimed(void **state)
+{
+    struct fixture f;
+    struct tj_show_style style = {.columns = 100, .span_max = 100};
+    (void)state;
+    fixture_init(&f);
+    fixture_span(&f, 1, 0, "chat", 0, 1)->marks = TJ_MARK_TIME_GUESSED;
+    fixture_span(&f, 2, 1, "turn", 0, 1)->marks = TJ_MARK_TIME_GUESSED;
+    fixture_open(&f);
+    tj_str text = show(&f, false, &style);
+    assert_contains(text, "\nOK, 2 spans, no times recorded\n");
+    assert_contains(text, "\nchat ✓ OK  0000000000000001\n");
+    text = show(&f, true, &style);
+    assert_contains(text, "no bars without times");
+    assert_lacks(text, "█");
     fixture_release(&f);
 }
 
@@ -177,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_colour),
         cmocka_unit_test(test_waterfall),
+        cmocka_unit_test(test_untimed),
         cmocka_unit_test(test_deep),
         cmocka_unit_test(test_overview),
         cmocka_unit_test(test_overview_budget),
