@@ -70,17 +70,23 @@ static void print_evidence(const struct printer *p, const struct tj_result *r)
     }
 }
 
+static void print_count(const char *before, uint64_t count, const char *what)
+{
+    (void)printf("%s%" PRIu64 " %s%s", before, count, what,
+                 count == 1 ? "" : "s");
+}
+
 static void print_cost(const struct tj_result *r)
 {
     (void)printf("  Read %" PRIu64 " of %" PRIu64 " spans, %" PRIu64
-                 " of %" PRIu64 " bytes; %" PRIu64 " tool calls, %" PRIu64
-                 " requests",
-                 r->spans_read, r->spans_total, r->bytes_read, r->bytes_total,
-                 r->tool_calls, r->requests);
-    if (r->input_tokens >= 0)
+                 " of %" PRIu64 " bytes",
+                 r->spans_read, r->spans_total, r->bytes_read, r->bytes_total);
+    print_count("; ", r->tool_calls, "tool call");
+    print_count(", ", r->requests, "request");
+    if (r->input_tokens > 0)
         (void)printf(", %" PRId64 " tokens in, %" PRId64 " out",
                      r->input_tokens, r->output_tokens);
-    if (r->cost_usd >= 0)
+    if (r->cost_usd > 0)
         (void)printf(", $%.4f", r->cost_usd);
     (void)printf(", %.2f s", (double)r->duration_ns / 1e9);
     if (strcmp(r->stopped_by, "verdict") != 0)

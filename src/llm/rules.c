@@ -351,22 +351,57 @@ static tj_str rationale(const struct findings *f, struct tj_arena *a)
     return tj_buf_str(&b);
 }
 
+typedef TJ_VEC(const struct tj_json *) quotes;
+
+/* Two findings about one span have the same proof. */
+static bool has_quote(const quotes *list, const struct tj_json *quote)
+{
+    tj_vec_each (list, const struct tj_json *, it) {
+        if (tj_json_eq(*it, quote))
+            return true;
+    }
+    return false;
+}
+
 /* The first quotes of a problem, as find_problems gave them. */
-static size_t put_quotes(struct tj_json_writer *w,
-                         const struct tj_json *problem, size_t room)
+static void add_quotes(quotes *list, const struct tj_json *problem,
+                       struct tj_arena *a)
 {
     size_t count = 0;
     tj_json_each (tj_json_at(problem, "evidence"), it) {
-        if (count == QUOTES_PER_PROBLEM || count == room)
+        if (count++ == QUOTES_PER_PROBLEM || list->count == TJ_EVIDENCE_MAX)
             break;
-        tj_jw_object(w);
-        tj_jw_key_str(w, "span_id", tj_json_find_str(it, TJ_STR("span_id")));
-        tj_jw_key_str(w, "field", tj_json_find_str(it, TJ_STR("field")));
-        tj_jw_key_str(w, "quote", tj_json_find_str(it, TJ_STR("quote")));
-        tj_jw_end(w);
-        count++;
+        if (!has_quote(list, it))
+            *tj_vec_add(list, a) = it;
     }
-    return count;
+}
+
+static void put_quotes(struct tj_json_writer *w, const quotes *list)
+{
+    tj_vec_each (list, const struct tj_json *, it) {
+        tj_jw_object(w);
+        tj_jw_key_str(w, "span_id", tj_json_find_str(*it, TJ_STR("span_id")));
+        tj_jw_key_str(w, "field", tj_json_find_str(*it, TJ_STR("field")));
+        tj_jw_key_str(w, "quote", tj_json_find_str(*it, TJ_STR("quote")));
+        tj_jw_end(w);
+    }
+}
+
+/* The worst problems first. */
+static quotes evidence_of(const struct findings *f, struct tj_arena *a)
+{
+    quotes list = {0};
+    for (int severity = HIGH; severity >= NONE; severity--) {
+        tj_vec_each (&f->problems, const struct tj_json *, it) {
+            if (tj_str_eq(tj_json_find_str(*it, TJ_STR("severity")),
+                          tj_str_c(severity_names[severity])))
+                add_quotes(&list, *it, a);
+        }
+    }
+    /* That nothing was found is proved by what was looked through. */
+    if (list.count == 0)
+        add_quotes(&list, f->checked, a);
+    return list;
 }
 
 static struct tj_reply rated(const struct tj_json *value,
@@ -374,6 +409,7 @@ static struct tj_reply rated(const struct tj_json *value,
 {
     struct tj_buf b;
     struct tj_json_writer w;
+    quotes list = evidence_of(f, a);
     tj_buf_init(&b, a, ANSWER_BYTES_MAX);
     tj_json_writer_init(&w, &b, TJ_JSON_COMPACT);
     tj_jw_object(&w);
@@ -382,15 +418,7 @@ static struct tj_reply rated(const struct tj_json *value,
     tj_jw_key_str(&w, "rationale", rationale(f, a));
     tj_jw_key(&w, TJ_STR("evidence"));
     tj_jw_array(&w);
-    size_t count = 0;
-    for (int severity = HIGH; severity >= NONE; severity--)
-        tj_vec_each (&f->problems, const struct tj_json *, it)
-            if (tj_str_eq(tj_json_find_str(*it, TJ_STR("severity")),
-                          tj_str_c(severity_names[severity])))
-                count += put_quotes(&w, *it, TJ_EVIDENCE_MAX - count);
-    /* That nothing was found is proved by what was looked through. */
-    if (count == 0)
-        (void)put_quotes(&w, f->checked, QUOTES_PER_PROBLEM);
+    put_quotes(&w, &list);
     tj_jw_end(&w);
     tj_jw_end(&w);
     return said(&b, a);
