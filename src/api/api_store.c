@@ -186,8 +186,12 @@ static bool import(struct tracejudge *tj, tj_str bytes, const char *name,
         return tj_fail(err, TJ_E_INPUT, "no format is called '%.100s'", name);
     struct tj_batch batch = {0};
     const struct tj_format *used = NULL;
-    if (!tj_format_parse(format, bytes, a, &batch, &used, err) ||
-        !tj_store_add_batch(tj->store, &batch, err))
+    if (!tj_format_parse(format, bytes, a, &batch, &used, err))
+        return false;
+    if (batch.rejected_count && !batch.spans.count && !batch.traces.count)
+        return tj_fail(err, TJ_E_INPUT, "no span of %zu could be kept: %.*s",
+                       batch.rejected_count, TJ_STR_ARG(batch.rejected));
+    if (!tj_store_add_batch(tj->store, &batch, err))
         return false;
     fill_import(&batch, used, bytes.len, out);
     return true;

@@ -48,7 +48,9 @@ const struct command command_show = {
     .name = "show",
     .summary = "show traces as a tree or a waterfall",
     .usage = "[OPTIONS] TRACE...",
-    .text = "TRACE is an id, a unique prefix of one, or 'last'.",
+    .text =
+        "TRACE is an id, a unique prefix of one, or 'last': the newest by its "
+        "own time (traces\nwithout times come last).",
     .examples = "  tracejudge show last\n"
                 "  tracejudge show --waterfall 3e28901\n",
     .options = options,

@@ -13,9 +13,7 @@ const struct command *const commands[] = {
 };
 
 const struct option_spec common_options[] = {
-    {"store", 0, "URL",
-     "where traces are kept: a path, sqlite:///..., or "
-     "memory: (TRACEJUDGE_STORE)",
+    {"store", 0, "URL", "a path, sqlite:///... or memory: (TRACEJUDGE_STORE)",
      false},
     {"json", 0, NULL, "print JSON, one object a line", false},
     {"no-color", 0, NULL, "no colours, also on a terminal (NO_COLOR)", false},

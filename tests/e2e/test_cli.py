@@ -71,6 +71,14 @@ def test_import_refuses_what_is_no_trace(case):
     case.fails(3, "no format is called", "import", "--format", "nope", case.folder / "text.txt")
 
 
+def test_import_refuses_spans_that_are_all_nameless(case):
+    path = case.write("zero.json", json.dumps(slow_data_processor("0" * 32)))
+    case.fails(3, "no span of 5 could be kept", "import", path)
+    document = slow_data_processor()
+    document["resourceSpans"][0]["scopeSpans"][0]["spans"][2]["spanId"] = "0" * 16
+    assert "1 had no usable id" in case.ok("import", case.write("one.json", json.dumps(document))).out
+
+
 def test_import_survives_a_gzip_bomb(case):
     path = case.write("bomb.gz", gzip.compress(b"[" + b" " * (64 << 20)))
     case.fails(3, "bomb.gz", "import", path)
