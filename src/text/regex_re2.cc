@@ -28,6 +28,9 @@ struct tj_regex {
     {
     }
     RE2 re;
+    /* A pattern that is plain text is looked for as such: most fields are
+     * small, and setting up an automaton costs more than the search. */
+    std::string literal;
 };
 
 static RE2::Options options_for(unsigned flags)
@@ -80,6 +83,16 @@ static bool refuse(const RE2 &re, tj_str pattern, struct tj_err *err)
                    part.c_str());
 }
 
+static bool is_literal(tj_str pattern, unsigned flags)
+{
+    if ((flags & TJ_REGEX_FOLD_CASE) || pattern.len == 0)
+        return false;
+    if (flags & TJ_REGEX_LITERAL)
+        return true;
+    std::string text(pattern.ptr, pattern.len);
+    return text.find_first_of("\\^$.|?*+()[]{}") == std::string::npos;
+}
+
 static tj_regex *compile(tj_str pattern, tj_str rewritten, unsigned flags,
                          struct tj_err *err)
 {
@@ -89,8 +102,11 @@ static tj_regex *compile(tj_str pattern, tj_str rewritten, unsigned flags,
     if (rewritten.len)
         text.append(rewritten.ptr, rewritten.len);
     tj_regex *re = new tj_regex(text, options_for(flags));
-    if (re->re.ok())
+    if (re->re.ok()) {
+        if (is_literal(pattern, flags))
+            re->literal.assign(pattern.ptr, pattern.len);
         return re;
+    }
     (void)refuse(re->re, pattern, err);
     delete re;
     return nullptr;
@@ -119,10 +135,24 @@ extern "C" void tj_regex_free(struct tj_regex *re)
     delete re;
 }
 
+static bool find_literal(const std::string &literal, tj_str text, size_t from,
+                         struct tj_match *out)
+{
+    size_t at = tj_str_find(tj_str_slice(text, from, text.len),
+                            tj_str_make(literal.data(), literal.size()));
+    if (at == static_cast<size_t>(-1))
+        return false;
+    out->offset = from + at;
+    out->len = literal.size();
+    return true;
+}
+
 extern "C" bool tj_regex_find(const struct tj_regex *re, tj_str text,
                               size_t from, struct tj_match *out)
 {
     assert(from <= text.len);
+    if (!re->literal.empty())
+        return find_literal(re->literal, text, from, out);
     /* RE2 takes a NULL text for "no match" in places. */
     re2::StringPiece piece(text.ptr ? text.ptr : "", text.len);
     re2::StringPiece match;
@@ -135,6 +165,9 @@ extern "C" bool tj_regex_find(const struct tj_regex *re, tj_str text,
 
 extern "C" bool tj_regex_test(const struct tj_regex *re, tj_str text)
 {
+    struct tj_match ignored;
+    if (!re->literal.empty())
+        return find_literal(re->literal, text, 0, &ignored);
     re2::StringPiece piece(text.ptr ? text.ptr : "", text.len);
     return re->re.Match(piece, 0, text.len, RE2::UNANCHORED, nullptr, 0);
 }

@@ -254,9 +254,42 @@ static void linear_time(void **state)
     tj_arena_release(&a);
 }
 
+/* Plain text takes another way through; it must not be another answer. */
+static void plain_text_is_found_as_by_the_automaton(void **state)
+{
+    static const char *const texts[] = {"",       "abc", "xabcabc",     "ab",
+                                        "a\nabc", "ABC", "abcx\xc3\xa9"};
+    struct tj_err err = {0};
+    struct tj_regex *plain = tj_regex_new(TJ_STR("abc"), 0, &err);
+    struct tj_regex *group = tj_regex_new(TJ_STR("(?:a)bc"), 0, &err);
+    struct tj_regex *dots = tj_regex_new(TJ_STR("a.c"), TJ_REGEX_LITERAL, &err);
+    assert_non_null(plain);
+    assert_non_null(group);
+    assert_non_null(dots);
+    for (size_t i = 0; i < TJ_COUNT(texts); i++) {
+        tj_str text = tj_str_c(texts[i]);
+        for (size_t from = 0; from <= text.len; from++) {
+            struct tj_match a = {9, 9};
+            struct tj_match b = {9, 9};
+            assert_int_equal(tj_regex_find(plain, text, from, &a),
+                             tj_regex_find(group, text, from, &b));
+            assert_int_equal(a.offset, b.offset);
+            assert_int_equal(a.len, b.len);
+        }
+        assert_int_equal(tj_regex_test(plain, text),
+                         tj_regex_test(group, text));
+    }
+    assert_false(tj_regex_test(dots, TJ_STR("abc")));
+    assert_true(tj_regex_test(dots, TJ_STR("xa.cx")));
+    tj_regex_free(plain);
+    tj_regex_free(group);
+    tj_regex_free(dots);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_text_is_found_as_by_the_automaton),
         cmocka_unit_test(finding),
         cmocka_unit_test(text_before_from_is_seen),
         cmocka_unit_test(spellings),
