@@ -21,10 +21,12 @@ import re
 import sys
 
 from harness import SHARED, Case, Skip, main
+from test_judge import JUDGE, KEYS, Model
 
 TRACES = SHARED / "traces"
 RESULT_BYTES_MAX = 32768
 PAGES_MAX = 2000
+QUOTE_BYTES_MIN = 3  # shorter ones prove nothing, and are not taken
 DEEP_EVERY = 1 if os.environ.get("TRACEJUDGE_REAL") == "all" else 6
 
 # Files that are labels, results or prose: refused, and nothing of them is stored.
@@ -301,6 +303,76 @@ def test_every_view_and_tool_on_every_real_trace(case):
     ids = import_all(case)
     assert len(ids) >= 170, len(ids)
     each(functools.partial(check_trace, case), ids)
+
+
+def broken(data, rng):
+    """The file cut short, or with some bytes changed to what hurts a parser most."""
+    if rng.random() < 0.5:
+        return data[:rng.randrange(len(data))]
+    out = bytearray(data)
+    for _ in range(rng.choice([1, 3, 30])):
+        out[rng.randrange(len(out))] = rng.choice(b'\0"\\{}[],9\x80\xff')
+    return bytes(out)
+
+
+def test_broken_real_files_are_refused_in_a_line_or_kept(case):
+    rng = random.Random(5)
+    for folder in sorted({p.parent for p in real_files()}, key=str):
+        data = rng.choice(sorted(p for p in folder.iterdir() if p.is_file())).read_bytes()
+        files = [case.write(f"{n}.json", broken(data, rng)) for n in range(20)]
+        case.store = str(case.folder / f"{folder.name}.db")
+        done = case.run("import", "--json", *files)
+        refused = done.err.splitlines()
+        assert len(refused) + len(done.json()) == len(files), done.err
+        assert done.code == (3 if refused else 0), (folder, done.code)
+        for line in refused:
+            assert re.match(r"tracejudge: \S+\.json: .*(offset|line) \d+|.* no span of", line), line
+        for trace in case.ok("traces", "--ids").out.split()[:3]:
+            for view in (["show"], ["show", "-w"], ["show", "--json"]):
+                case.ok(*view, trace)
+            tool(case, "find_problems", trace)
+            tool(case, "get_conversation", trace)
+
+
+def citations(case, trace, rng, count):
+    """(evidence, is it there) of random pieces of random texts, every second one with a changed character."""
+    spans = case.ok("show", "--json", trace).json()[0]["spans"]
+    out = []
+    while len(out) < count:
+        span = rng.choice(spans)["span_id"]
+        fields = contents(case, trace, span)
+        if not fields:
+            continue
+        name = rng.choice(list(fields))
+        text = fields[name][2].decode()
+        at = rng.randrange(len(text))
+        quote = text[at:at + rng.randrange(1, 200)]
+        if len(out) % 2:
+            change = rng.randrange(len(quote))
+            quote = quote[:change] + chr(ord(quote[change]) ^ 1) + quote[change + 1:]
+        if quote.strip() == quote and quote.isprintable():
+            there = quote in text and len(quote.encode()) >= QUOTE_BYTES_MIN
+            out.append(({"span_id": span, "field": name, "quote": quote}, there))
+    return out
+
+
+def test_quotes_of_real_texts_verify_and_changed_ones_do_not(case):
+    rng = random.Random(2)
+    path = case.write("judge.md", JUDGE.format(evidence="optional", limits="{rounds: 3}"))
+    outcomes = collections.Counter()
+    for trace in rng.sample(import_all(case), 8):
+        cited = citations(case, trace, rng, 25)
+        answer = {"result": "optimal", "rationale": "As cited.", "evidence": [e for e, _ in cited]}
+        with Model(case, [{"answer": answer}]) as model:
+            done = case.run("judge", path, trace, "--json", *model.arguments("openai-chat"), env=KEYS)
+        assert done.code == 0, done.out + done.err
+        evidence = done.json()[0]["evidence"]
+        assert len(evidence) == len(cited), (trace, len(evidence))
+        for got, (sent, there) in zip(evidence, cited):
+            assert (got["span_id"], got["field"], got["quote"]) == (sent["span_id"], sent["field"], sent["quote"])
+            assert got["verified"] is there, (trace, sent, got)
+            outcomes[there] += 1
+    assert min(outcomes[True], outcomes[False]) > 50, outcomes
 
 
 if __name__ == "__main__":
