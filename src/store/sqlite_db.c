@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "base/heap.h"
 
@@ -54,7 +55,12 @@ bool tj_db_open(const char *path, enum tj_db_mode mode, struct tj_db **out,
         (mode == TJ_DB_CREATE ? SQLITE_OPEN_CREATE : 0);
     int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (code != SQLITE_OK) {
-        (void)tj_fail(err, TJ_E_IO, "%s: %s", path, sqlite3_errstr(code));
+        /* SQLite says the same of a file that is not there and of one that
+         * may not be read; the first is how everybody begins. */
+        bool absent = mode != TJ_DB_CREATE && access(path, F_OK) != 0;
+        (void)tj_fail(err, TJ_E_IO, "%s: %s", path,
+                      absent ? "no such file; importing a trace creates it"
+                             : sqlite3_errstr(code));
         tj_db_close(db);
         return false;
     }

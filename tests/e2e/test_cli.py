@@ -79,6 +79,10 @@ def test_import_refuses_spans_that_are_all_nameless(case):
     assert "1 had no usable id" in case.ok("import", case.write("one.json", json.dumps(document))).out
 
 
+def test_a_store_that_is_not_there_yet(case):
+    case.fails(1, "importing a trace creates it", "show", "last")
+
+
 def test_import_survives_a_gzip_bomb(case):
     path = case.write("bomb.gz", gzip.compress(b"[" + b" " * (64 << 20)))
     case.fails(3, "bomb.gz", "import", path)
