@@ -28,8 +28,8 @@
  *  2. Text in is NUL-terminated UTF-8, or a pointer and a size.  Text out is a
  *     struct tj_text, which the caller gives back with tj_text_free.
  *  3. A trace id is 32 lower-case hex digits; MLflow's "tr-" form, any unique
- *     prefix of at least 4 digits, and "last" for the newest trace, are
- *     accepted on the way in.
+ *     prefix of at least 4 digits, and "last" for the trace that came into
+ *     the store last, are accepted on the way in.
  *  4. Times are nanoseconds since 1970-01-01 UTC.
  *  5. A handle may be used from any thread; functions that take a
  *     struct tracejudge may run at the same time in several threads.

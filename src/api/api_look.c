@@ -26,16 +26,11 @@ enum {
 static bool newest_trace(struct tracejudge *tj, tj_trace_id *out,
                          struct tj_err *err)
 {
-    struct tj_arena a = {0};
-    struct tj_trace_page page = {0};
-    struct tj_trace_query query = {.row_max = 1};
-    bool ok = tj_store_search(tj->store, &query, &a, &page, err);
-    if (ok && page.count == 0)
-        ok = tj_fail(err, TJ_E_INPUT, "there is no trace in the store yet");
-    if (ok)
-        *out = page.infos[0].trace_id;
-    tj_arena_release(&a);
-    return ok;
+    bool found = false;
+    if (!tj_store_newest(tj->store, out, &found, err))
+        return false;
+    return found ||
+           tj_fail(err, TJ_E_INPUT, "there is no trace in the store yet");
 }
 
 bool tj_api_trace_id(struct tracejudge *tj, const char *text, tj_trace_id *out,

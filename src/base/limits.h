@@ -15,6 +15,10 @@
 /* An import file or request body after decompression.  A day of a busy agent
  * is 100 MB; files larger than memory are the business of `split`. */
 #define TJ_IMPORT_BYTES_MAX ((size_t)2 << 30)
+/* A gzip file may grow this much, or to the floor below: traces shrink 5 to 50
+ * times, a bomb 1,000 times; so a small file cannot ask for much memory. */
+#define TJ_IMPORT_GZIP_RATIO_MAX ((size_t)100)
+#define TJ_IMPORT_GZIP_BYTES_MIN ((size_t)64 << 20)
 /* JSON nesting.  Real traces reach 40; Python's own reader stops at 1,000. */
 #define TJ_JSON_DEPTH_MAX 512
 /* AnyValue nesting in OTLP protobuf; upstream decoders stop at 100. */

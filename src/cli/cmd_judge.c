@@ -308,7 +308,7 @@ static int run_judge(const struct args *args)
     int code = EXIT_DONE;
     if (args->positional_count < 2 && !args_has(args, "filter"))
         return complain(EXIT_INPUT,
-                        "judge: name a trace ('last' is the newest), or use "
+                        "judge: name a trace ('last': stored last), or use "
                         "--filter");
     if (!open_store(args, 0, &tj, &code))
         return code;

@@ -49,8 +49,8 @@ const struct command command_show = {
     .summary = "show traces as a tree or a waterfall",
     .usage = "[OPTIONS] TRACE...",
     .text =
-        "TRACE is an id, a unique prefix of one, or 'last': the newest by its "
-        "own time (traces\nwithout times come last).",
+        "TRACE is an id, a unique prefix of one, or 'last': the one that came "
+        "into the store\nlast, whatever its own time says.",
     .examples = "  tracejudge show last\n"
                 "  tracejudge show --waterfall 3e28901\n",
     .options = options,

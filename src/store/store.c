@@ -231,6 +231,18 @@ bool tj_store_resolve(struct tj_store *st, tj_str prefix, tj_trace_id *out,
     return true;
 }
 
+bool tj_store_newest(struct tj_store *st, tj_trace_id *out, bool *found,
+                     struct tj_err *err)
+{
+    tj_trace_id id = {0};
+    bool any = false;
+    if (!st->ops->newest(st, &id, &any, err))
+        return false;
+    *out = id;
+    *found = any;
+    return true;
+}
+
 bool tj_store_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                       tj_str value, struct tj_err *err)
 {

@@ -101,6 +101,11 @@ bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
 bool tj_store_resolve(struct tj_store *st, tj_str prefix, tj_trace_id *out,
                       size_t *count, struct tj_err *err) TJ_MUST_USE;
 
+/* The trace that came into the store last, whatever its own time says; traces
+ * of judges are left aside. */
+bool tj_store_newest(struct tj_store *st, tj_trace_id *out, bool *found,
+                     struct tj_err *err) TJ_MUST_USE;
+
 bool tj_store_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                       tj_str value, struct tj_err *err) TJ_MUST_USE;
 bool tj_store_delete_tag(struct tj_store *st, tj_trace_id id, tj_str key,

@@ -260,6 +260,23 @@ static bool memory_quiesce(struct tj_store *st, struct tj_err *err)
     return true;
 }
 
+static bool memory_newest(struct tj_store *st, tj_trace_id *out, bool *found,
+                          struct tj_err *err)
+{
+    (void)err;
+    uint64_t row = 0;
+    struct memory_store *m = locked(st);
+    for (size_t i = 0; i < m->traces.count; i++) {
+        const struct memory_trace *t = m->traces.items[i];
+        if (t->deleted || t->row < row || tj_fold_is_judge_trace(&t->said))
+            continue;
+        row = t->row;
+        *out = t->id;
+        *found = true;
+    }
+    return leave(m, true);
+}
+
 static bool memory_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                            tj_str value, struct tj_err *err)
 {
@@ -653,6 +670,7 @@ static const struct tj_store_ops memory_ops = {
     .scan = memory_scan,
     .count = memory_count,
     .resolve = memory_resolve,
+    .newest = memory_newest,
     .set_tag = memory_set_tag,
     .delete_trace = memory_delete_trace,
     .add_assessment = memory_add_assessment,

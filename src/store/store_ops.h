@@ -85,6 +85,10 @@ struct tj_store_ops {
     bool (*resolve)(struct tj_store *st, const tj_trace_id range[2],
                     tj_trace_id *out, size_t *count, struct tj_err *err);
 
+    /* The trace that came into the store last, those of judges left aside. */
+    bool (*newest)(struct tj_store *st, tj_trace_id *out, bool *found,
+                   struct tj_err *err);
+
     /* An empty value with ptr NULL takes the tag away. */
     bool (*set_tag)(struct tj_store *st, tj_trace_id id, tj_str key,
                     tj_str value, struct tj_err *err);

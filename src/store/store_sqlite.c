@@ -388,6 +388,7 @@ static const struct tj_store_ops sqlite_ops = {
     .scan = tj_sqlite_scan,
     .count = tj_sqlite_count,
     .resolve = tj_sqlite_resolve,
+    .newest = tj_sqlite_newest,
     .set_tag = tj_sqlite_set_tag,
     .delete_trace = tj_sqlite_delete_trace,
     .add_assessment = tj_sqlite_add_assessment,

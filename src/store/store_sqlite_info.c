@@ -242,6 +242,27 @@ bool tj_sqlite_resolve(struct tj_store *st, const tj_trace_id range[2],
     return step == TJ_ROW;
 }
 
+bool tj_sqlite_newest(struct tj_store *st, tj_trace_id *out, bool *found,
+                      struct tj_err *err)
+{
+    struct tj_sqlite *s = tj_sqlite_self(st);
+    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
+    if (!w)
+        return false;
+    struct tj_query q =
+        tj_query_open(w->db, "SELECT id FROM trace WHERE by_judge = 0"
+                             " ORDER BY row DESC LIMIT 1");
+    enum tj_step step = tj_query_next(&q, err);
+    if (step == TJ_ROW) {
+        tj_str id = tj_query_str(&q, 0);
+        memcpy(out->bytes, id.ptr, tj_size_min(id.len, sizeof out->bytes));
+        *found = true;
+    }
+    tj_query_close(&q);
+    tj_sqlite_give(s, w);
+    return step != TJ_FAILED;
+}
+
 /* -- writing -------------------------------------------------------------- */
 
 static bool experiment_id(struct tj_db *db, tj_str name, uint64_t *out,

@@ -211,6 +211,8 @@ bool tj_sqlite_count(struct tj_store *st, bool with_judge_traces, uint64_t *out,
                      struct tj_err *err);
 bool tj_sqlite_resolve(struct tj_store *st, const tj_trace_id range[2],
                        tj_trace_id *out, size_t *count, struct tj_err *err);
+bool tj_sqlite_newest(struct tj_store *st, tj_trace_id *out, bool *found,
+                      struct tj_err *err);
 bool tj_sqlite_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                        tj_str value, struct tj_err *err);
 bool tj_sqlite_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,

@@ -122,6 +122,16 @@ static bool wrap_resolve(struct tj_store *st, const tj_trace_id range[2],
            after(w, &call, err);
 }
 
+static bool wrap_newest(struct tj_store *st, tj_trace_id *out, bool *found,
+                        struct tj_err *err)
+{
+    static const struct tj_store_call call = {"newest", TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->newest(w->inner, out, found, err) &&
+           after(w, &call, err);
+}
+
 static bool wrap_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                          tj_str value, struct tj_err *err)
 {
@@ -236,6 +246,7 @@ static const struct tj_store_ops wrap_ops = {
     .scan = wrap_scan,
     .count = wrap_count,
     .resolve = wrap_resolve,
+    .newest = wrap_newest,
     .set_tag = wrap_set_tag,
     .delete_trace = wrap_delete_trace,
     .add_assessment = wrap_add_assessment,

@@ -303,6 +303,15 @@ static bool check_trace_sizes(const struct tj_batch *batch, struct tj_err *err)
                          TJ_SPANS_PER_TRACE_MAX);
 }
 
+static size_t inflated_max(size_t gzip_bytes)
+{
+    size_t grown = 0;
+    if (!tj_size_mul(gzip_bytes, TJ_IMPORT_GZIP_RATIO_MAX, &grown))
+        return TJ_IMPORT_BYTES_MAX;
+    grown = tj_size_max(grown, TJ_IMPORT_GZIP_BYTES_MIN);
+    return tj_size_min(grown, TJ_IMPORT_BYTES_MAX);
+}
+
 bool tj_format_parse(const struct tj_format *format, tj_str bytes,
                      struct tj_arena *a, struct tj_batch *out,
                      const struct tj_format **used, struct tj_err *err)
@@ -311,7 +320,7 @@ bool tj_format_parse(const struct tj_format *format, tj_str bytes,
         return tj_fail(err, TJ_E_LIMIT, "input is over %zu bytes",
                        TJ_IMPORT_BYTES_MAX);
     if (tj_is_gzip(bytes) &&
-        !tj_inflate(bytes, TJ_IMPORT_BYTES_MAX, a, &bytes, err))
+        !tj_inflate(bytes, inflated_max(bytes.len), a, &bytes, err))
         return false;
     struct tj_batch batch;
     tj_batch_init(&batch, a);

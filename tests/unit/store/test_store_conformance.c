@@ -496,6 +496,29 @@ static void resolves_prefixes(void **initial)
     end(s);
 }
 
+static void newest_is_what_came_last(void **initial)
+{
+    struct state *s = begin(initial);
+    tj_trace_id id = {0};
+    bool found = true;
+    assert_ok(tj_store_newest(s->st, &id, &found, &s->err), s->err);
+    assert_false(found);
+    /* Each earlier than the one before; the last is a judge's. */
+    for (uint32_t i = 3; i > 0; i--) {
+        tj_batch_init(&s->batch, &s->arena);
+        add_span(&s->batch, i, i, 0);
+        if (i == 1)
+            tj_pairs_set(&tj_batch_info(&s->batch, trace_id(i))->tags,
+                         &s->arena, TJ_STR(TJ_TAG_SOURCE_SCORER),
+                         TJ_STR("judge"));
+        must_add(s->st, &s->batch);
+    }
+    assert_ok(tj_store_newest(s->st, &id, &found, &s->err), s->err);
+    assert_true(found);
+    assert_true(tj_trace_id_eq(id, trace_id(2)));
+    end(s);
+}
+
 static void deletes_traces(void **initial)
 {
     struct state *s = begin(initial);
@@ -589,6 +612,7 @@ static const struct named_case cases[] = {
     CASE(folds_infos),
     CASE(sets_and_deletes_tags),
     CASE(resolves_prefixes),
+    CASE(newest_is_what_came_last),
     CASE(deletes_traces),
 };
 
