@@ -31,6 +31,8 @@ static void watch_interrupts(struct tracejudge *tj)
 
 /* -- printing ------------------------------------------------------------- */
 
+enum { EVIDENCE_SHOWN = 12 }; /* a screen's worth */
+
 struct printer {
     const struct args *args;
     bool json;
@@ -47,6 +49,22 @@ static const char *paint(const struct printer *p, const char *code)
     return p->color ? code : "";
 }
 
+static void print_quote(const struct printer *p,
+                        const struct tj_result_evidence *e)
+{
+    (void)printf("    %s%s%s ", paint(p, e->verified ? "\x1b[32m" : "\x1b[31m"),
+                 e->verified ? "\u2713" : "\u2717 not found",
+                 paint(p, "\x1b[0m"));
+    print_safe(e->span_id);
+    (void)putchar(' ');
+    print_safe(e->field);
+    (void)putchar('\n');
+    print_indented(e->quote, 8, p->columns);
+    if (!e->verified && *e->why_not)
+        print_indented(e->why_not, 8, p->columns);
+}
+
+/* A screen of what was found, and all that was not. */
 static void print_evidence(const struct printer *p, const struct tj_result *r)
 {
     size_t verified = 0;
@@ -55,19 +73,15 @@ static void print_evidence(const struct printer *p, const struct tj_result *r)
     if (r->evidence_count)
         (void)printf("  Evidence: %zu of %zu quotes found in the trace\n",
                      verified, r->evidence_count);
+    size_t hidden = 0;
     for (size_t i = 0; i < r->evidence_count; i++) {
-        const struct tj_result_evidence *e = &r->evidence[i];
-        (void)printf(
-            "    %s%s%s ", paint(p, e->verified ? "\x1b[32m" : "\x1b[31m"),
-            e->verified ? "\u2713" : "\u2717 not found", paint(p, "\x1b[0m"));
-        print_safe(e->span_id);
-        (void)putchar(' ');
-        print_safe(e->field);
-        (void)putchar('\n');
-        print_indented(e->quote, 8, p->columns);
-        if (!e->verified && *e->why_not)
-            print_indented(e->why_not, 8, p->columns);
+        if (i >= EVIDENCE_SHOWN && r->evidence[i].verified)
+            hidden++;
+        else
+            print_quote(p, &r->evidence[i]);
     }
+    if (hidden)
+        (void)printf("    and %zu more (--json has all)\n", hidden);
 }
 
 static void print_count(const char *before, uint64_t count, const char *what)
