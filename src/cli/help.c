@@ -132,5 +132,8 @@ void print_man_page(void)
         ".SH ENVIRONMENT\n.TP\n.B TRACEJUDGE_STORE\nThe store, unless "
         "\\-\\-store is given.\n.TP\n.B TRACEJUDGE_MODEL\nThe model of judges "
         "that name none.\n.TP\n.B OPENAI_API_KEY, ANTHROPIC_API_KEY, ...\nKeys "
-        "of providers.\n.TP\n.B NO_COLOR\nNo colours.\n");
+        "of providers.\n.TP\n.B TRACEJUDGE_PRICES\nPrices and windows of models, as JSON: "
+        "{\\(dqgpt\\-4.1\\(dq: {\\(dqinput\\(dq: 2, "
+        "\\(dqcached\\(dq: 0.5, \\(dqoutput\\(dq: 8, "
+        "\\(dqcontext\\(dq: 1047576}}, in USD per million tokens.\n.TP\n.B NO_COLOR\nNo colours.\n");
 }
