@@ -34,6 +34,8 @@ struct tj_api_judge {
     struct tj_judge_def def;
     struct tj_arena arena;
     tj_str source; /* NUL-terminated */
+    const char *name;
+    const char *model;
 };
 
 /* Frees what was started and never ended. */

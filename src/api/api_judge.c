@@ -28,6 +28,8 @@ static bool parse_def(tj_str source, const char *file,
         tj_heap_free(judge);
         return false;
     }
+    judge->name = tj_cstr(&judge->arena, judge->def.name);
+    judge->model = tj_cstr(&judge->arena, judge->def.model);
     *out = &judge->def;
     return true;
 }
@@ -132,15 +134,14 @@ void tj_judge_free(struct tj_judge_def *def)
     tj_heap_free(judge);
 }
 
-/* Parsed texts need not end in NUL: these copies live with the judge. */
 const char *tj_judge_name(const struct tj_judge_def *judge)
 {
-    return tj_cstr(&api_judge(judge)->arena, judge->name);
+    return api_judge(judge)->name;
 }
 
 const char *tj_judge_model(const struct tj_judge_def *judge)
 {
-    return tj_cstr(&api_judge(judge)->arena, judge->model);
+    return api_judge(judge)->model;
 }
 
 const char *tj_judge_source(const struct tj_judge_def *judge, size_t *size)

@@ -39,10 +39,7 @@ bool tj_api_trace_id(struct tracejudge *tj, const char *text, tj_trace_id *out,
     if (!strcmp(text, "last"))
         return newest_trace(tj, out, err);
     size_t count = 0;
-    tj_str prefix = tj_str_c(text);
-    if (tj_str_starts(prefix, TJ_STR("tr-")))
-        prefix = tj_str_slice(prefix, 3, prefix.len);
-    if (!tj_store_resolve(tj->store, prefix, out, &count, err))
+    if (!tj_store_resolve(tj->store, tj_str_c(text), out, &count, err))
         return false;
     if (count == 0)
         return tj_fail(err, TJ_E_INPUT, "no trace has the id '%.100s'", text);
@@ -59,10 +56,7 @@ bool tj_find_trace(struct tracejudge *tj, const char *prefix, char out[33],
     struct tj_err why = {0};
     struct tj_arena a = {0};
     tj_trace_id id = {0};
-    tj_str text = tj_str_c(prefix);
-    if (tj_str_starts(text, TJ_STR("tr-")))
-        text = tj_str_slice(text, 3, text.len);
-    bool ok = tj_store_resolve(tj->store, text, &id, count, &why);
+    bool ok = tj_store_resolve(tj->store, tj_str_c(prefix), &id, count, &why);
     if (ok && *count) {
         tj_str digits = tj_trace_id_text(&a, id);
         memcpy(out, digits.ptr, digits.len);

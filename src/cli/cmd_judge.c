@@ -34,7 +34,6 @@ static void watch_interrupts(struct tracejudge *tj)
 enum { EVIDENCE_SHOWN = 12 }; /* a screen's worth */
 
 struct printer {
-    const struct args *args;
     bool json;
     bool color;
     unsigned columns;
@@ -295,7 +294,6 @@ static int judge_selection(struct tracejudge *tj, const struct args *args,
         .done = on_result,
     };
     struct printer p = {
-        .args = args,
         .json = args_has(args, "json"),
         .color = color_wanted(args),
         .columns = terminal_columns(),

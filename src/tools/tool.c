@@ -149,7 +149,6 @@ bool tj_tool_run(struct tj_tool_env *env, const struct tj_call *call,
     bool refused;
     if (!run(&bounded, call, &text, &refused, err))
         return false;
-    env->cache = bounded.cache;
     out->text = tj_utf8_clip(tj_buf_str(&text), text.len);
     out->refused = refused;
     return true;

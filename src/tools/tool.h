@@ -33,7 +33,6 @@ struct tj_tool_env {
     struct tj_arena *step;        /* for the call; the result lives here */
     size_t result_bytes_max;      /* 0: TJ_TOOL_RESULT_BYTES_MAX */
     bool show_labels;             /* assessments are hidden unless set */
-    void *cache;                  /* the tools' own, in trace->arena */
 };
 
 struct tj_call {

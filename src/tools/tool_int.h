@@ -99,6 +99,8 @@ void tj_tool_listed(struct tj_tool_env *env, size_t span);
 bool tj_span_timed(const struct tj_span *span);
 /* name without a trailing index: "call_2", "call-2", "call 2" -> "call". */
 tj_str tj_name_stem(tj_str name);
+/* ASCII case folded. */
+bool tj_contains_fold(tj_str s, tj_str part);
 /* LLM and CHAT_MODEL. */
 bool tj_kind_is_model(enum tj_kind kind);
 /* Tags and metadata that hold what somebody thinks of the trace. */

@@ -37,14 +37,6 @@ struct row {
 };
 typedef TJ_VEC(struct row) rows;
 
-static bool contains_fold(tj_str s, tj_str part)
-{
-    for (size_t i = 0; i + part.len <= s.len; i++)
-        if (tj_str_eq_fold(tj_str_slice(s, i, part.len), part))
-            return true;
-    return false;
-}
-
 static bool status_fits(const struct tj_span *span, tj_str status)
 {
     if (tj_str_eq_fold(status, TJ_STR("UNFINISHED")))
@@ -67,7 +59,7 @@ static bool fits(const struct tj_trace *trace, size_t i, const struct filter *f)
         return false;
     if (f->kind.len && !tj_str_eq_fold(tj_span_kind_text(span), f->kind))
         return false;
-    return !f->name.len || contains_fold(span->name, f->name);
+    return !f->name.len || tj_contains_fold(span->name, f->name);
 }
 
 static int by_key(const void *a, const void *b)

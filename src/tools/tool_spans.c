@@ -94,7 +94,7 @@ bool tj_kind_is_model(enum tj_kind kind)
     return kind == TJ_KIND_LLM || kind == TJ_KIND_CHAT_MODEL;
 }
 
-static bool contains_fold(tj_str s, tj_str part)
+bool tj_contains_fold(tj_str s, tj_str part)
 {
     for (size_t i = 0; i + part.len <= s.len; i++)
         if (tj_str_eq_fold(tj_str_slice(s, i, part.len), part))
@@ -114,7 +114,7 @@ bool tj_key_is_label(tj_str key)
         TJ_STR_INIT("tracejudge."),
     };
     for (size_t i = 0; i < TJ_COUNT(words); i++)
-        if (contains_fold(key, words[i]))
+        if (tj_contains_fold(key, words[i]))
             return true;
     return false;
 }
