@@ -13,6 +13,8 @@
  *     happened; repeating it is safe.
  *  3. A trace exists from its first span or its first info.
  *  4. Reads never wait for a writer.
+ *  5. Writes of many threads share transactions and so share one fsync; none
+ *     is acknowledged before it.  One that fails takes no other with it.
  * Threads: a struct tj_store may be used from any thread, one call at a time
  * per open trace.
  */
@@ -77,8 +79,11 @@ bool tj_store_read_field(struct tj_trace *trace, size_t span, size_t field,
 
 enum { TJ_SEARCH_ROWS_MAX = 1000 };
 
-/* A page of infos, newest first unless the query orders otherwise. */
+/* A page of infos, newest first unless the query orders otherwise; of equal
+ * ones the smaller trace id first. */
 struct tj_trace_query {
+    const uint64_t *experiments;    /* ids: only traces of these */
+    size_t experiment_count;        /* 0: of all */
     const struct tj_filter *filter; /* NULL: all */
     const struct tj_order *order;   /* NULL: timestamp descending */
     size_t order_count;
@@ -113,6 +118,27 @@ bool tj_store_delete_tag(struct tj_store *st, tj_trace_id id, tj_str key,
 bool tj_store_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
                            struct tj_err *err) TJ_MUST_USE;
 
+/* Notes in info.links that these traces belong to a run; again is once.
+ * Traces that are not there are passed over: *linked counts the others. */
+bool tj_store_link_traces(struct tj_store *st, const tj_trace_id *ids,
+                          size_t count, tj_str run_id, size_t *linked,
+                          struct tj_err *err) TJ_MUST_USE;
+
+enum { TJ_EXPERIMENT_ANY = -1 };
+
+/* Which traces to delete: all conditions hold; without ids and max_time none
+ * is meant (TJ_E_INPUT).  The oldest go first. */
+struct tj_trace_doomed {
+    int64_t experiment_id; /* or TJ_EXPERIMENT_ANY */
+    const tj_trace_id *ids;
+    size_t id_count;
+    tj_time max_time;   /* request time at or before; 0: any */
+    uint64_t count_max; /* 0: no limit */
+};
+bool tj_store_delete_traces(struct tj_store *st,
+                            const struct tj_trace_doomed *doomed,
+                            uint64_t *deleted, struct tj_err *err) TJ_MUST_USE;
+
 /* -- assessments ---------------------------------------------------------- */
 
 /* Fills as->id (in a) when it was empty. `overrides` marks the old one not
@@ -127,6 +153,26 @@ bool tj_store_assessments(struct tj_store *st, tj_trace_id id,
 bool tj_store_delete_assessment(struct tj_store *st, tj_trace_id id,
                                 tj_str assessment_id, bool *existed,
                                 struct tj_err *err) TJ_MUST_USE;
+
+/* What an edit decides about the thing that it was shown. */
+enum tj_edit {
+    TJ_EDIT_FAIL, /* *err is filled; nothing is written */
+    TJ_EDIT_KEEP, /* it stays as it is */
+    TJ_EDIT_PUT,  /* as the edit has changed it */
+    TJ_EDIT_DELETE,
+};
+
+/* Reads one assessment, lets edit change it, and writes it, in one
+ * transaction.  edit runs once, on any thread; *as and what it adds live in
+ * a.  It may change all but id and trace_id.  *found is false, and edit is not
+ * called, when there is none. */
+typedef enum tj_edit (*tj_assessment_edit)(void *ctx, struct tj_assessment *as,
+                                           struct tj_arena *a,
+                                           struct tj_err *err);
+bool tj_store_edit_assessment(struct tj_store *st, tj_trace_id id,
+                              tj_str assessment_id, tj_assessment_edit edit,
+                              void *ctx, struct tj_arena *a, bool *found,
+                              struct tj_err *err) TJ_MUST_USE;
 
 /* -- judges --------------------------------------------------------------- */
 

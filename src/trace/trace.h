@@ -44,6 +44,7 @@ struct tj_trace_info {
     tj_str client_request_id;
     tj_str source_id;  /* the id the source used when it is not 16 bytes */
     tj_str experiment; /* name; empty: "Default" */
+    uint64_t experiment_id; /* the store's number for it; not in a batch */
     tj_str name;
     tj_str session;
     tj_str user;
@@ -54,6 +55,7 @@ struct tj_trace_info {
     tj_str response_preview;
     tj_pairs metadata;
     tj_pairs tags;
+    tj_pairs links; /* runs that it was linked to: id, "run"; not in a batch */
     /* Derived by the store: */
     uint64_t span_count;
     uint64_t error_count;
