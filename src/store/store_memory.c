@@ -426,17 +426,27 @@ static int by_time(const void *left, const void *right)
     const struct memory_trace *b = *(struct memory_trace *const *)right;
     if (a->info.request_time != b->info.request_time)
         return a->info.request_time > b->info.request_time ? -1 : 1;
-    return a->row > b->row ? -1 : a->row < b->row;
+    return memcmp(&a->id, &b->id, sizeof a->id);
 }
 
 static bool is_behind(const struct memory_trace *t, const struct tj_scan *scan)
 {
     return t->info.request_time < scan->time ||
-           (t->info.request_time == scan->time && t->row < scan->row);
+           (t->info.request_time == scan->time &&
+            memcmp(&t->id, &scan->id, sizeof t->id) > 0);
+}
+
+static bool is_meant(const struct memory_trace *t, const struct tj_scan *scan)
+{
+    bool meant = scan->experiment_count == 0;
+    for (size_t i = 0; i < scan->experiment_count && !meant; i++)
+        meant = t->info.experiment_id == scan->experiments[i];
+    return meant &&
+           (scan->with_judge_traces || !tj_fold_is_judge_trace(&t->info));
 }
 
 /* Traces that are there, with fresh infos, in order of arrival. */
-static size_t listed(struct memory_store *m, bool with_judge_traces,
+static size_t listed(struct memory_store *m, const struct tj_scan *scan,
                      struct tj_arena *a, struct memory_trace ***out)
 {
     struct memory_trace **list =
@@ -447,7 +457,7 @@ static size_t listed(struct memory_store *m, bool with_judge_traces,
         if (t->deleted)
             continue;
         refresh(m, t);
-        if (with_judge_traces || !tj_fold_is_judge_trace(&t->info))
+        if (is_meant(t, scan))
             list[count++] = t;
     }
     *out = list;
@@ -461,7 +471,7 @@ static bool memory_scan(struct tj_store *st, const struct tj_scan *scan,
     (void)err;
     struct memory_store *m = locked(st);
     struct memory_trace **list;
-    size_t count = listed(m, scan->with_judge_traces, a, &list);
+    size_t count = listed(m, scan, a, &list);
     qsort(list, count, sizeof(struct memory_trace *), by_time);
     out->rows = tj_arena_array(a, struct tj_scan_row,
                                tj_size_min(count, scan->row_max));
@@ -475,14 +485,14 @@ static bool memory_scan(struct tj_store *st, const struct tj_scan *scan,
     return leave(m, true);
 }
 
-static bool memory_count(struct tj_store *st, bool with_judge_traces,
+static bool memory_count(struct tj_store *st, const struct tj_scan *scan,
                          uint64_t *out, struct tj_err *err)
 {
     (void)err;
     struct tj_arena scratch = {0};
     struct memory_store *m = locked(st);
     struct memory_trace **list;
-    *out = listed(m, with_judge_traces, &scratch, &list);
+    *out = listed(m, scan, &scratch, &list);
     tj_arena_release(&scratch);
     return leave(m, true);
 }

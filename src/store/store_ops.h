@@ -18,12 +18,15 @@
 
 #include "store/store.h"
 
-/* Where a scan goes on: behind this (time, row), newest first. */
+/* Which traces a scan is about, and where it goes on: behind this place.  The
+ * order is newest first, and of equal times the smaller id first. */
 struct tj_scan {
-    tj_time time; /* UINT64_MAX, UINT64_MAX: from the newest */
-    uint64_t row;
+    tj_time time; /* UINT64_MAX: from the newest */
+    tj_trace_id id;
     size_t row_max;
     bool with_judge_traces;
+    const uint64_t *experiments;
+    size_t experiment_count; /* 0: of all */
 };
 
 /* time is what the backend sorts by: the request time, as far as it was known
@@ -34,8 +37,8 @@ struct tj_scan_row {
 };
 
 struct tj_scan_page {
-    struct tj_scan_row *rows; /* (time, info.row) descending */
-    size_t count;             /* < row_max: there are no more */
+    struct tj_scan_row *rows;
+    size_t count; /* < row_max: there are no more */
 };
 
 struct tj_field_range {
@@ -79,8 +82,9 @@ struct tj_store_ops {
     bool (*scan)(struct tj_store *st, const struct tj_scan *scan,
                  struct tj_arena *a, struct tj_scan_page *out,
                  struct tj_err *err);
-    bool (*count)(struct tj_store *st, bool with_judge_traces, uint64_t *out,
-                  struct tj_err *err);
+    /* How many there are, from wherever the scan would go on. */
+    bool (*count)(struct tj_store *st, const struct tj_scan *scan,
+                  uint64_t *out, struct tj_err *err);
     /* The first id in [low, high] and how many there are. */
     bool (*resolve)(struct tj_store *st, const tj_trace_id range[2],
                     tj_trace_id *out, size_t *count, struct tj_err *err);

@@ -2,12 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Backends hand out infos newest first (ops->scan); this file filters them.
- * In that order a page token is the (time, row) of the last trace given out,
+ * In that order a page token is the (time, id) of the last trace given out,
  * so traces that arrive meanwhile neither repeat nor hide any.
  *
  * Any other order needs every match before the first can be given out: for
  * each a sort key is kept, bytes that compare as the order says, and the
- * token is the last key given out and its row.
+ * token is the last key given out with its time and id.
  *
  *     key = for each order clause:  0 bytes   or   1 when there is no value
  *           bytes = 8 of a number, or text and a NUL; all turned round when
@@ -25,7 +25,7 @@ enum {
     SCAN_ROWS = 256,
     KEY_TEXT_BYTES_MAX = 128, /* longer texts are equal to the order */
     KEY_BYTES_MAX = 4096,
-    PLACE_BYTES = 16, /* of a token: time and row */
+    PLACE_BYTES = 8 + sizeof(tj_trace_id), /* of a token: time and id */
 };
 /* What an order by something else than time may have to sort: some 50 MB. */
 #define SORT_ROWS_MAX ((size_t)500000)
@@ -50,9 +50,10 @@ static bool walk_init(struct walk *w, struct tj_store *st,
         .st = st,
         .query = query,
         .scan = {.time = UINT64_MAX,
-                 .row = UINT64_MAX,
                  .row_max = SCAN_ROWS,
-                 .with_judge_traces = query->with_judge_traces},
+                 .with_judge_traces = query->with_judge_traces,
+                 .experiments = query->experiments,
+                 .experiment_count = query->experiment_count},
         .page = {.count = SCAN_ROWS},
         .at = SCAN_ROWS,
     };
@@ -76,7 +77,7 @@ static bool next_page(struct walk *w, struct tj_err *err)
         return false;
     if (page.count) {
         w->scan.time = page.rows[page.count - 1].time;
-        w->scan.row = page.rows[page.count - 1].info.row;
+        w->scan.id = page.rows[page.count - 1].info.trace_id;
     }
     w->page = page;
     w->at = 0;
@@ -132,14 +133,14 @@ static uint64_t take_u64(const unsigned char *bytes)
     return value;
 }
 
-/* Time and row, and for an order of its own the sort key; in hex. */
-static tj_str token_text(struct tj_arena *a, tj_time time, uint64_t row,
+/* Time and id, and for an order of its own the sort key; in hex. */
+static tj_str token_text(struct tj_arena *a, tj_time time, tj_trace_id id,
                          tj_str key)
 {
     size_t size = PLACE_BYTES + key.len;
     unsigned char *bytes = tj_arena_alloc(a, size);
     put_u64(bytes, time);
-    put_u64(bytes + 8, row);
+    memcpy(bytes + 8, id.bytes, sizeof id.bytes);
     if (key.len)
         memcpy(bytes + PLACE_BYTES, key.ptr, key.len);
     char *digits = tj_arena_alloc(a, 2 * size);
@@ -149,7 +150,7 @@ static tj_str token_text(struct tj_arena *a, tj_time time, uint64_t row,
 
 struct token {
     tj_time time;
-    uint64_t row;
+    tj_trace_id id;
     tj_str key;
 };
 
@@ -164,7 +165,7 @@ static bool token_parse(tj_str text, struct tj_arena *a, struct token *out,
         return tj_fail(err, TJ_E_INPUT,
                        "page token is not one that this store gave out");
     out->time = take_u64(bytes);
-    out->row = take_u64(bytes + 8);
+    memcpy(out->id.bytes, bytes + 8, sizeof out->id.bytes);
     out->key = (tj_str){(char *)bytes + PLACE_BYTES, size - PLACE_BYTES};
     return true;
 }
@@ -189,8 +190,8 @@ static bool collect(struct walk *w, struct tj_arena *a,
     out->infos = tj_arena_array(a, struct tj_trace_info, row_max);
     while ((step = walk_next(w, &row, err)) == TJ_ROW) {
         if (out->count == row_max) {
-            uint64_t last_row = out->infos[row_max - 1].row;
-            out->next_page_token = token_text(a, last, last_row, TJ_STR(""));
+            tj_trace_id last_id = out->infos[row_max - 1].trace_id;
+            out->next_page_token = token_text(a, last, last_id, TJ_STR(""));
             return true;
         }
         last = row->time;
@@ -208,13 +209,12 @@ static bool search_by_time(struct walk *w, struct tj_arena *a,
         if (!token_parse(query->page_token, a, &token, err))
             return false;
         w->scan.time = token.time;
-        w->scan.row = token.row;
+        w->scan.id = token.id;
     }
     if (!collect(w, a, out, err))
         return false;
     if (!query->filter)
-        return w->st->ops->count(w->st, query->with_judge_traces, &out->total,
-                                 err);
+        return w->st->ops->count(w->st, &w->scan, &out->total, err);
     if (!query->page_token.len && !out->next_page_token.len)
         out->total = out->count;
     return true;
@@ -300,11 +300,10 @@ static void put_value(struct tj_buf *key, const struct value *v,
 struct match {
     tj_str key;
     tj_time time;
-    uint64_t row;
     tj_trace_id id;
 };
 
-/* By key; equal keys newest first. */
+/* By key; equal keys newest first, then by id. */
 static int match_cmp(const void *left, const void *right)
 {
     const struct match *a = left;
@@ -314,7 +313,7 @@ static int match_cmp(const void *left, const void *right)
         return by_key;
     if (a->time != b->time)
         return a->time > b->time ? -1 : 1;
-    return a->row > b->row ? -1 : a->row < b->row;
+    return memcmp(&a->id, &b->id, sizeof a->id);
 }
 
 static bool add_key(const struct tj_trace_query *query,
@@ -346,7 +345,6 @@ static bool find_matches(struct walk *w, struct tj_arena *scratch, matches *out,
                            SORT_ROWS_MAX);
         struct match *m = tj_vec_add(out, scratch);
         m->time = row->time;
-        m->row = row->info.row;
         m->id = row->info.trace_id;
         if (!add_key(w->query, row, scratch, &m->key, err))
             return false;
@@ -358,7 +356,7 @@ static bool find_matches(struct walk *w, struct tj_arena *scratch, matches *out,
 static size_t first_behind(const matches *all, const struct token *token)
 {
     struct match place = {
-        .key = token->key, .time = token->time, .row = token->row};
+        .key = token->key, .time = token->time, .id = token->id};
     size_t low = 0;
     size_t high = all->count;
     while (low < high) {
@@ -406,7 +404,7 @@ static bool search_sorted(struct walk *w, struct tj_arena *scratch,
         return false;
     if (from + count < all.count) {
         const struct match *last = &all.items[from + count - 1];
-        out->next_page_token = token_text(a, last->time, last->row, last->key);
+        out->next_page_token = token_text(a, last->time, last->id, last->key);
     }
     out->total = all.count;
     return true;

@@ -82,6 +82,10 @@ static const char *const migrations[] = {
     " name TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL,"
     " source TEXT NOT NULL, create_time INTEGER NOT NULL,"
     " PRIMARY KEY(name, version), UNIQUE(name, digest)) WITHOUT ROWID;",
+    /* The order of a search. */
+    "DROP INDEX trace_time;"
+    "CREATE INDEX trace_time ON trace(time DESC, id);"
+    "CREATE INDEX trace_experiment ON trace(experiment, time DESC, id);",
 };
 
 /* -- the file ------------------------------------------------------------- */

@@ -207,8 +207,8 @@ bool tj_sqlite_find_info(struct tj_store *st, tj_trace_id id,
 bool tj_sqlite_scan(struct tj_store *st, const struct tj_scan *scan,
                     struct tj_arena *a, struct tj_scan_page *out,
                     struct tj_err *err);
-bool tj_sqlite_count(struct tj_store *st, bool with_judge_traces, uint64_t *out,
-                     struct tj_err *err);
+bool tj_sqlite_count(struct tj_store *st, const struct tj_scan *scan,
+                     uint64_t *out, struct tj_err *err);
 bool tj_sqlite_resolve(struct tj_store *st, const tj_trace_id range[2],
                        tj_trace_id *out, size_t *count, struct tj_err *err);
 bool tj_sqlite_newest(struct tj_store *st, tj_trace_id *out, bool *found,

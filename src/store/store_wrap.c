@@ -102,13 +102,13 @@ static bool wrap_scan(struct tj_store *st, const struct tj_scan *scan,
            after(w, &call, err);
 }
 
-static bool wrap_count(struct tj_store *st, bool with_judge_traces,
+static bool wrap_count(struct tj_store *st, const struct tj_scan *scan,
                        uint64_t *out, struct tj_err *err)
 {
     static const struct tj_store_call call = {"count", TJ_STORE_READS};
     struct wrap_store *w = self(st);
     return before(w, &call, err) &&
-           w->inner->ops->count(w->inner, with_judge_traces, out, err) &&
+           w->inner->ops->count(w->inner, scan, out, err) &&
            after(w, &call, err);
 }
 

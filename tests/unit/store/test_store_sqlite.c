@@ -75,7 +75,7 @@ static void keeps_what_it_was_given(void **state)
                  "for reading only");
     struct tj_store_stats stats;
     assert_true(tj_store_stats(st, &stats, &err));
-    assert_int_equal(stats.schema_version, 1);
+    assert_int_equal(stats.schema_version, 2);
     assert_true(stats.disk_bytes > 0);
     tj_store_close(st);
     tj_arena_release(&a);
@@ -218,6 +218,41 @@ struct worker {
     uint32_t trace;
     bool ok;
 };
+
+/* Ids of experiments count up from 1 as they come; 0 is Default. */
+static void searches_experiments(void **state)
+{
+    (void)state;
+    struct tj_arena a = {0};
+    struct tj_batch b;
+    struct tj_err err = {0};
+    struct tj_store *st = must_open_store(path_of(&a, "experiments"), &relaxed);
+    static const char *const names[] = {"", "a", "b"};
+    batch_init(&b, &a);
+    for (uint32_t n = 1; n <= 30; n++) {
+        add_span(&b, n, 1, 0);
+        add_info(&b, n)->experiment = tj_str_c(names[n % 3]);
+    }
+    must_add(st, &b);
+    static const uint64_t ids[] = {1, 2};
+    for (size_t count = 1; count <= 2; count++) {
+        struct tj_trace_query q = {
+            .experiments = ids, .experiment_count = count, .row_max = 4};
+        uint32_t seen = 0;
+        do {
+            struct tj_trace_page page = {0};
+            assert_ok(tj_store_search(st, &q, &a, &page, &err), err);
+            assert_int_equal(page.total, 10 * count);
+            for (size_t i = 0; i < page.count; i++, seen++)
+                assert_true(tj_str_eq(page.infos[i].experiment, TJ_STR("a")) ||
+                            (count == 2 && page.infos[i].experiment.len));
+            q.page_token = page.next_page_token;
+        } while (q.page_token.len);
+        assert_int_equal(seen, 10 * count);
+    }
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
 
 static void *writer(void *context)
 {
@@ -441,6 +476,7 @@ int main(void)
         cmocka_unit_test(keeps_what_it_was_given),
         cmocka_unit_test(refuses_what_is_not_its_own),
         cmocka_unit_test(an_acknowledged_write_survives_a_kill),
+        cmocka_unit_test(searches_experiments),
         cmocka_unit_test(two_write_and_two_read),
         cmocka_unit_test(corrupt_content_is_an_error),
         cmocka_unit_test(pieces_are_merged),
