@@ -69,6 +69,7 @@ enum tj_error_code {
     TJ_ERROR_BACKEND,   /* the store, or the model's provider, failed */
     TJ_ERROR_UNCERTAIN, /* a write that may have happened: repeat it */
     TJ_ERROR_CANCELLED,
+    TJ_ERROR_NETWORK, /* the server that the store lives on is out of reach */
 };
 
 struct tj_error {

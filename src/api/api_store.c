@@ -16,6 +16,8 @@ static_assert((int)TJ_ERROR_INPUT == (int)TJ_E_INPUT, "public codes drifted");
 static_assert((int)TJ_ERROR_AUTH == (int)TJ_E_AUTH, "public codes drifted");
 static_assert((int)TJ_ERROR_CANCELLED == (int)TJ_E_CANCELLED,
               "public codes drifted");
+static_assert((int)TJ_ERROR_NETWORK == (int)TJ_E_NETWORK,
+              "public codes drifted");
 static_assert(sizeof((struct tj_error){0}.message) == TJ_ERR_MESSAGE_MAX,
               "messages are copied whole");
 

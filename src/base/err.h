@@ -29,7 +29,8 @@
     X(AUTH, "auth")           /* no key, or the key was refused */             \
     X(BACKEND, "backend")     /* the store, or the model's provider, failed */ \
     X(UNCERTAIN, "uncertain") /* a write that may have happened */             \
-    X(CANCELLED, "cancelled") /* somebody asked us to stop */
+    X(CANCELLED, "cancelled") /* somebody asked us to stop */                  \
+    X(NETWORK, "network") /* a server that a store lives on is out of reach */
 
 enum tj_code {
 #define X(name, text) TJ_E_##name,

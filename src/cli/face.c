@@ -28,6 +28,7 @@ int exit_code_of(int error_code)
     case TJ_ERROR_LIMIT: return EXIT_INPUT;
     case TJ_ERROR_AUTH: return EXIT_AUTH;
     case TJ_ERROR_CANCELLED: return EXIT_CANCELLED;
+    case TJ_ERROR_NETWORK: return EXIT_NETWORK;
     case TJ_ERROR_NONE:
     case TJ_ERROR_BUSY:
     case TJ_ERROR_IO:

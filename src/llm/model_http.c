@@ -242,7 +242,8 @@ static enum tj_llm_error class_of(const struct tj_err *err)
     case TJ_E_IO:
     case TJ_E_AUTH:
     case TJ_E_BACKEND:
-    case TJ_E_UNCERTAIN: break;
+    case TJ_E_UNCERTAIN:
+    case TJ_E_NETWORK: break;
     }
     return TJ_LLM_NETWORK;
 }

@@ -4,6 +4,7 @@
 #include "llm/retry.h"
 
 #include "base/limits.h"
+#include "net/retry_after.h"
 
 enum { BACKOFF_MS = 500, BACKOFF_MS_MAX = 8000, BACKOFF_STEPS = 4 };
 
@@ -88,33 +89,6 @@ bool tj_retry_parse_span(tj_str text, uint64_t *out_ms)
     return false;
 }
 
-static unsigned month_number(tj_str name)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    for (unsigned i = 0; i < 12; i++)
-        if (tj_str_eq_fold(name, tj_str_make(months + (size_t)3 * i, 3)))
-            return i + 1;
-    return 0;
-}
-
-bool tj_retry_parse_date(tj_str text, tj_time *out)
-{
-    /* RFC 9110's preferred form alone; nobody sends the other two. */
-    struct tj_arena a = {0};
-    tj_str rest = tj_str_trim(text);
-    (void)tj_str_cut(&rest, ' '); /* "Wed," */
-    tj_str day = tj_str_cut(&rest, ' ');
-    tj_str month = tj_str_cut(&rest, ' ');
-    tj_str year = tj_str_cut(&rest, ' ');
-    tj_str clock = tj_str_cut(&rest, ' ');
-    unsigned number = month_number(month);
-    tj_str iso = tj_str_printf(&a, "%.*s-%02u-%.*sT%.*sZ", TJ_STR_ARG(year),
-                               number, TJ_STR_ARG(day), TJ_STR_ARG(clock));
-    bool ok = number && tj_time_parse(iso, out);
-    tj_arena_release(&a);
-    return ok;
-}
-
 static uint64_t until_ms(tj_time then, tj_time now)
 {
     return then > now ? (then - now) / TJ_NS_PER_MS + 1 : 0;
@@ -153,15 +127,9 @@ static uint64_t reset_ms(const struct tj_http_response *r, tj_time now)
 uint64_t tj_retry_told_ms(const struct tj_http_response *response, tj_time now)
 {
     tj_str exact = tj_http_header(response, TJ_STR("retry-after-ms"));
-    tj_str after = tj_http_header(response, TJ_STR("retry-after"));
     uint64_t ms = 0;
-    tj_time then;
     bool told = (exact.len && seconds_to_ms(exact, 1, &ms)) ||
-                (after.len && seconds_to_ms(after, 1e3, &ms));
-    if (!told && after.len && tj_retry_parse_date(after, &then)) {
-        ms = until_ms(then, now);
-        told = true;
-    }
+                tj_retry_after_ms(response, now, &ms);
     if (!told && response->status == 429)
         ms = reset_ms(response, now);
     return ms < TJ_MODEL_RETRY_AFTER_MS_MAX ? ms : TJ_MODEL_RETRY_AFTER_MS_MAX;

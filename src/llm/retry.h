@@ -26,7 +26,5 @@ uint64_t tj_retry_backoff_ms(uint32_t n, uint64_t chance);
 
 /* "1m30s", "500ms", "1h2m3.5s", "12" (seconds).  False for other text. */
 bool tj_retry_parse_span(tj_str text, uint64_t *out_ms) TJ_MUST_USE;
-/* "Wed, 21 Oct 2026 07:28:00 GMT" */
-bool tj_retry_parse_date(tj_str text, tj_time *out) TJ_MUST_USE;
 
 #endif

@@ -66,7 +66,8 @@ static enum tj_ml_code code_of(enum tj_code code)
     case TJ_E_IO:
     case TJ_E_AUTH:
     case TJ_E_BACKEND:
-    case TJ_E_UNCERTAIN: break;
+    case TJ_E_UNCERTAIN:
+    case TJ_E_NETWORK: break;
     }
     return TJ_ML_INTERNAL_ERROR;
 }
