@@ -37,6 +37,15 @@
 /* MLflow's own length of request_preview and response_preview. */
 #define TJ_PREVIEW_BYTES_MAX ((size_t)1000)
 
+/* Ids in one call that links or deletes traces; MLflow sends 1,000. */
+#define TJ_TRACE_IDS_MAX ((size_t)100000)
+
+/* -- records ------------------------------------------------------------- */
+/* A record's body; the largest are attachments: pictures and sound. */
+#define TJ_RECORD_BYTES_MAX ((size_t)64 << 20)
+/* All tags of an experiment; a tag may hold a note of some pages. */
+#define TJ_EXPERIMENT_TAGS_BYTES_MAX ((size_t)1 << 20)
+
 /* -- filters of search_traces -------------------------------------------- */
 /* A filter with an IN list of some hundred trace ids is 20 KB. */
 #define TJ_FILTER_BYTES_MAX ((size_t)65536)

@@ -240,6 +240,22 @@ static bool test_id(const struct node *n, const struct subject *s)
                                                 : ours || theirs;
 }
 
+/* The run that made a trace, or one that it was linked to. */
+static bool test_run(const struct node *n, const struct tj_trace_info *info)
+{
+    bool all = tj_filter_test_is_negative(&n->test);
+    tj_str made_by = tj_pairs_find(&info->metadata, TJ_STR("mlflow.sourceRun"));
+    if (!info->links.count)
+        return test_text(n, made_by);
+    if (made_by.len && test_text(n, made_by) != all)
+        return !all;
+    tj_vec_each (&info->links, const struct tj_pair, link) {
+        if (test_text(n, link->key) != all)
+            return !all;
+    }
+    return all;
+}
+
 /* MLflow keeps the prompts of a trace in a tag: [{"name", "version"}, ...]. */
 static bool test_prompt(const struct node *n, const struct subject *s)
 {
@@ -279,9 +295,7 @@ static bool test_attribute(const struct node *n, const struct subject *s)
     case TJ_ATTR_CLIENT_REQUEST_ID:
         return test_text(n, info->client_request_id);
     case TJ_ATTR_NAME: return test_text(n, info->name);
-    case TJ_ATTR_RUN_ID:
-        return test_text(
-            n, tj_pairs_find(&info->metadata, TJ_STR("mlflow.sourceRun")));
+    case TJ_ATTR_RUN_ID: return test_run(n, info);
     case TJ_ATTR_EXPERIMENT_ID:
         return test_text(n, info->experiment.len ? info->experiment
                                                  : TJ_STR("Default"));

@@ -9,7 +9,7 @@
 
 #include "base/heap.h"
 
-enum { STATEMENTS_MAX = 64, BUSY_TIMEOUT_MS = 10000 };
+enum { STATEMENTS_MAX = 128, BUSY_TIMEOUT_MS = 10000 };
 
 struct statement {
     const char *sql; /* the address is the key */

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/sha256.h"
+#include "store/store_int.h"
 #include "store/store_ops.h"
 
 enum { PREFIX_DIGITS_MIN = 4 };
@@ -59,13 +60,13 @@ const char *tj_store_backend_name(const struct tj_store *st)
 
 /* -- checks --------------------------------------------------------------- */
 
-static bool check_id(tj_trace_id id, struct tj_err *err)
+bool tj_store_check_id(tj_trace_id id, struct tj_err *err)
 {
     return !tj_trace_id_is_none(id) ||
            tj_fail(err, TJ_E_INPUT, "trace id is all zeros");
 }
 
-static bool check_key(tj_str key, const char *what, struct tj_err *err)
+bool tj_store_check_key(tj_str key, const char *what, struct tj_err *err)
 {
     if (key.len == 0)
         return tj_fail(err, TJ_E_INPUT, "%s is empty", what);
@@ -88,14 +89,14 @@ static bool check_span(const struct tj_span *span, size_t i, struct tj_err *err)
 
 static bool check_assessment(const struct tj_assessment *as, struct tj_err *err)
 {
-    return check_id(as->trace_id, err) &&
-           check_key(as->name, "assessment name", err);
+    return tj_store_check_id(as->trace_id, err) &&
+           tj_store_check_key(as->name, "assessment name", err);
 }
 
 static bool check_batch(const struct tj_batch *batch, struct tj_err *err)
 {
     tj_vec_each (&batch->traces, const struct tj_trace_info, info) {
-        if (!check_id(info->trace_id, err))
+        if (!tj_store_check_id(info->trace_id, err))
             return false;
     }
     for (size_t i = 0; i < batch->spans.count; i++) {
@@ -133,7 +134,8 @@ bool tj_store_open_trace(struct tj_store *st, tj_trace_id id,
 {
     struct tj_trace trace = {.arena = a};
     bool found = false;
-    if (!check_id(id, err) || !st->ops->open_trace(st, id, &trace, &found, err))
+    if (!tj_store_check_id(id, err) ||
+        !st->ops->open_trace(st, id, &trace, &found, err))
         return false;
     trace.store = found ? st : NULL;
     for (size_t i = 0; i < trace.span_count; i++)
@@ -148,7 +150,7 @@ bool tj_store_find_info(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
 {
     struct tj_trace_info info = {0};
     bool there = false;
-    if (!check_id(id, err) ||
+    if (!tj_store_check_id(id, err) ||
         !st->ops->find_info(st, id, a, &info, &there, err))
         return false;
     *out = info;
@@ -246,7 +248,7 @@ bool tj_store_newest(struct tj_store *st, tj_trace_id *out, bool *found,
 bool tj_store_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                       tj_str value, struct tj_err *err)
 {
-    if (!check_id(id, err) || !check_key(key, "tag key", err))
+    if (!tj_store_check_id(id, err) || !tj_store_check_key(key, "tag key", err))
         return false;
     tj_str some = {value.len ? value.ptr : "", value.len};
     return st->ops->set_tag(st, id, key, some, err);
@@ -255,7 +257,8 @@ bool tj_store_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
 bool tj_store_delete_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                          struct tj_err *err)
 {
-    return check_id(id, err) && check_key(key, "tag key", err) &&
+    return tj_store_check_id(id, err) &&
+           tj_store_check_key(key, "tag key", err) &&
            st->ops->set_tag(st, id, key, (tj_str){NULL, 0}, err);
 }
 
@@ -263,9 +266,51 @@ bool tj_store_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
                            struct tj_err *err)
 {
     bool there = false;
-    if (!check_id(id, err) || !st->ops->delete_trace(st, id, &there, err))
+    if (!tj_store_check_id(id, err) ||
+        !st->ops->delete_trace(st, id, &there, err))
         return false;
     *existed = there;
+    return true;
+}
+
+static bool check_ids(const tj_trace_id *ids, size_t count, struct tj_err *err)
+{
+    if (count > TJ_TRACE_IDS_MAX)
+        return tj_fail(err, TJ_E_LIMIT, "over %zu trace ids at once",
+                       TJ_TRACE_IDS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (!tj_store_check_id(ids[i], err))
+            return false;
+    }
+    return true;
+}
+
+bool tj_store_link_traces(struct tj_store *st, const tj_trace_id *ids,
+                          size_t count, tj_str run_id, size_t *linked,
+                          struct tj_err *err)
+{
+    struct tj_trace_ids list = {ids, count};
+    size_t n = 0;
+    if (!check_ids(ids, count, err) ||
+        !tj_store_check_key(run_id, "run id", err) ||
+        (count && !st->ops->link_traces(st, &list, run_id, &n, err)))
+        return false;
+    *linked = n;
+    return true;
+}
+
+bool tj_store_delete_traces(struct tj_store *st,
+                            const struct tj_trace_doomed *doomed,
+                            uint64_t *deleted, struct tj_err *err)
+{
+    uint64_t n = 0;
+    if (!doomed->id_count && !doomed->max_time)
+        return tj_fail(err, TJ_E_INPUT,
+                       "which traces to delete: neither ids nor a time");
+    if (!check_ids(doomed->ids, doomed->id_count, err) ||
+        !st->ops->delete_traces(st, doomed, &n, err))
+        return false;
+    *deleted = n;
     return true;
 }
 
@@ -303,7 +348,8 @@ bool tj_store_assessments(struct tj_store *st, tj_trace_id id,
                           size_t *count, struct tj_err *err)
 {
     struct tj_assessments list = {0};
-    if (!check_id(id, err) || !st->ops->assessments(st, id, a, &list, err))
+    if (!tj_store_check_id(id, err) ||
+        !st->ops->assessments(st, id, a, &list, err))
         return false;
     *out = list.items;
     *count = list.count;
@@ -315,10 +361,52 @@ bool tj_store_delete_assessment(struct tj_store *st, tj_trace_id id,
                                 struct tj_err *err)
 {
     bool there = false;
-    if (!check_id(id, err) ||
+    if (!tj_store_check_id(id, err) ||
         !st->ops->delete_assessment(st, id, assessment_id, &there, err))
         return false;
     *existed = there;
+    return true;
+}
+
+/* The caller's edit, and a look at what it left behind. */
+struct checked_edit {
+    tj_assessment_edit edit;
+    void *ctx;
+};
+
+static enum tj_edit checked_edit(void *ctx, struct tj_assessment *as,
+                                 struct tj_arena *a, struct tj_err *err)
+{
+    const struct checked_edit *c = ctx;
+    tj_trace_id trace_id = as->trace_id;
+    tj_str id = as->id;
+    enum tj_edit edit = c->edit(c->ctx, as, a, err);
+    as->trace_id = trace_id;
+    as->id = id;
+    if (edit == TJ_EDIT_PUT && !check_assessment(as, err))
+        return TJ_EDIT_FAIL;
+    return edit;
+}
+
+/* Which one, what to do, and the result: each is one of a kind. */
+/* NOLINTNEXTLINE(readability-function-size) */
+bool tj_store_edit_assessment(struct tj_store *st, tj_trace_id id,
+                              tj_str assessment_id, tj_assessment_edit edit,
+                              void *ctx, struct tj_arena *a, bool *found,
+                              struct tj_err *err)
+{
+    struct checked_edit checked = {edit, ctx};
+    struct tj_assessment_change change = {
+        .trace_id = id,
+        .id = assessment_id,
+        .edit = checked_edit,
+        .ctx = &checked,
+        .a = a,
+    };
+    if (!tj_store_check_id(id, err) ||
+        !st->ops->edit_assessment(st, &change, err))
+        return false;
+    *found = change.found;
     return true;
 }
 
@@ -328,7 +416,7 @@ bool tj_store_add_judge(struct tj_store *st, tj_str name, tj_str source,
                         struct tj_arena *a, struct tj_judge_row *out,
                         struct tj_err *err)
 {
-    if (!check_key(name, "judge name", err))
+    if (!tj_store_check_key(name, "judge name", err))
         return false;
     if (source.len > TJ_JUDGE_FILE_BYTES_MAX)
         return tj_fail(err, TJ_E_LIMIT, "judge file is over %zu bytes",

@@ -303,9 +303,10 @@ void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
     there->trace_id = said->trace_id;
     say(&there->client_request_id, said->client_request_id);
     say(&there->source_id, said->source_id);
-    say(&there->experiment, said->experiment);
-    if (tj_str_eq(there->experiment, TJ_STR("Default")))
-        there->experiment = TJ_STR("");
+    if (said->experiment.len || said->experiment_id) {
+        there->experiment = said->experiment;
+        there->experiment_id = said->experiment_id;
+    }
     say(&there->name, said->name);
     say(&there->session, said->session);
     say(&there->user, said->user);
@@ -346,6 +347,7 @@ struct tj_trace_info tj_fold_info_copy(const struct tj_trace_info *info,
         *texts[i] = tj_str_dup(a, *texts[i]);
     c.metadata = copy_pairs(&info->metadata, a);
     c.tags = copy_pairs(&info->tags, a);
+    c.links = copy_pairs(&info->links, a);
     return c;
 }
 
@@ -421,6 +423,24 @@ struct tj_assessment tj_fold_full(const struct tj_assessment *as,
     if (full.update_time == 0)
         full.update_time = full.create_time;
     return full;
+}
+
+bool tj_fold_no_experiment(uint64_t id, struct tj_err *err)
+{
+    return tj_fail(err, TJ_E_INPUT, "no experiment %llu",
+                   (unsigned long long)id);
+}
+
+bool tj_fold_name_taken(tj_str name, struct tj_err *err)
+{
+    return tj_fail(err, TJ_E_INPUT, "experiment \"%.*s\" exists already",
+                   TJ_STR_ARG(name));
+}
+
+bool tj_fold_key_taken(tj_str key, struct tj_err *err)
+{
+    return tj_fail(err, TJ_E_INPUT, "another assessment has the key \"%.*s\"",
+                   TJ_STR_ARG(key));
 }
 
 bool tj_fold_no_trace(tj_trace_id id, struct tj_err *err)

@@ -39,7 +39,8 @@ uint64_t tj_fold_digest(const struct tj_span *span);
  * out->spans is f's array. */
 void tj_fold_trace(struct tj_fold *f, struct tj_trace *out);
 
-/* Invariant 3, in place; strings are borrowed. */
+/* Invariant 3, in place; strings are borrowed.  said->experiment_id is that of
+ * said->experiment already. */
 void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
                   struct tj_arena *a);
 /* With strings and pairs of its own. */
@@ -55,6 +56,13 @@ void tj_fold_assessments(struct tj_assessment *list, size_t count,
  * content, so that importing a file twice adds nothing. */
 struct tj_assessment tj_fold_full(const struct tj_assessment *as,
                                   struct tj_arena *a);
+
+/* TJ_E_INPUT "no experiment 7", "experiment "x" exists already". */
+bool tj_fold_no_experiment(uint64_t id, struct tj_err *err);
+bool tj_fold_name_taken(tj_str name, struct tj_err *err);
+
+/* TJ_E_INPUT: two assessments of a trace with one key. */
+bool tj_fold_key_taken(tj_str key, struct tj_err *err);
 
 /* TJ_E_INPUT "no trace tr-...". */
 bool tj_fold_no_trace(tj_trace_id id, struct tj_err *err);

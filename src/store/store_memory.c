@@ -6,54 +6,10 @@
  * meanwhile, and field texts are handed out without copying.  One lock guards
  * all of it and is held for the length of a call.
  */
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "base/map.h"
-#include "store/store_fold.h"
-#include "store/store_ops.h"
-
-struct memory_trace {
-    tj_trace_id id;
-    bool deleted;
-    uint64_t row;
-    struct tj_trace_info said; /* by sources */
-    struct tj_trace_info info; /* and derived; good unless stale */
-    bool stale;
-    TJ_VEC(struct tj_span *) spans; /* in order of arrival */
-    TJ_VEC(uint64_t) digests;
-    TJ_VEC(struct tj_resource) resources;
-    TJ_VEC(struct tj_assessment) assessments;
-};
-
-struct memory_store {
-    struct tj_store front;
-    pthread_mutex_t lock;
-    struct tj_arena arena;
-    struct tj_map by_id; /* trace id bytes -> index + 1 of the last */
-    TJ_VEC(struct memory_trace *) traces;
-    TJ_VEC(struct tj_judge_row) judges;
-};
-
-static struct memory_store *self(struct tj_store *st)
-{
-    return (struct memory_store *)(void *)st;
-}
-
-static struct memory_store *locked(struct tj_store *st)
-{
-    struct memory_store *m = self(st);
-    (void)pthread_mutex_lock(&m->lock);
-    return m;
-}
-
-/* Unlocks, and passes the result on. */
-static bool leave(struct memory_store *m, bool result)
-{
-    (void)pthread_mutex_unlock(&m->lock);
-    return result;
-}
+#include "store/store_memory_int.h"
 
 static struct memory_trace *find(const struct memory_store *m, tj_trace_id id)
 {
@@ -84,11 +40,6 @@ static struct memory_trace *find_or_add(struct memory_store *m, tj_trace_id id)
 
 /* -- copies --------------------------------------------------------------- */
 
-static tj_str keep(struct memory_store *m, tj_str s)
-{
-    return tj_str_dup(&m->arena, s);
-}
-
 static struct tj_field *keep_fields(struct memory_store *m,
                                     const struct tj_span *s)
 {
@@ -96,9 +47,9 @@ static struct tj_field *keep_fields(struct memory_store *m,
         tj_arena_array(&m->arena, struct tj_field, s->field_count);
     for (size_t i = 0; i < s->field_count; i++) {
         fields[i] = s->fields[i];
-        fields[i].name = keep(m, fields[i].name);
+        fields[i].name = tj_memory_keep(m, fields[i].name);
         if (fields[i].same_as == TJ_FIELD_NOT_SHARED)
-            fields[i].text = keep(m, fields[i].text);
+            fields[i].text = tj_memory_keep(m, fields[i].text);
     }
     for (size_t i = 0; i < s->field_count; i++) {
         if (fields[i].same_as != TJ_FIELD_NOT_SHARED)
@@ -118,11 +69,11 @@ static struct tj_span *keep_span(struct memory_store *m,
                        &c->tool_call_id, &c->user,      &c->environment,
                        &c->release};
     for (size_t i = 0; i < TJ_COUNT(texts); i++)
-        *texts[i] = keep(m, *texts[i]);
+        *texts[i] = tj_memory_keep(m, *texts[i]);
     c->events = tj_arena_array(&m->arena, struct tj_event, s->event_count);
     for (size_t i = 0; i < s->event_count; i++) {
         c->events[i] = s->events[i];
-        c->events[i].name = keep(m, s->events[i].name);
+        c->events[i].name = tj_memory_keep(m, s->events[i].name);
     }
     c->links = tj_arena_array(&m->arena, struct tj_link, s->link_count);
     for (size_t i = 0; i < s->link_count; i++)
@@ -140,13 +91,13 @@ static struct tj_assessment keep_assessment(struct memory_store *m,
         &c.rationale, &c.error_code, &c.error_message, &c.error_stack,
         &c.overrides, &c.key};
     for (size_t i = 0; i < TJ_COUNT(texts); i++)
-        *texts[i] = keep(m, *texts[i]);
+        *texts[i] = tj_memory_keep(m, *texts[i]);
     c.metadata.items = NULL;
     c.metadata.count = c.metadata.cap = 0;
     tj_vec_each (&as->metadata, const struct tj_assessment_pair, p) {
         struct tj_assessment_pair *pair = tj_vec_add(&c.metadata, &m->arena);
-        pair->key = keep(m, p->key);
-        pair->value = keep(m, p->value);
+        pair->key = tj_memory_keep(m, p->key);
+        pair->value = tj_memory_keep(m, p->value);
     }
     return c;
 }
@@ -164,7 +115,7 @@ static int32_t keep_resource(struct memory_store *m, struct memory_trace *t,
         if (tj_str_eq(t->resources.items[i].text, text))
             return (int32_t)i;
     }
-    tj_vec_add(&t->resources, &m->arena)->text = keep(m, text);
+    tj_vec_add(&t->resources, &m->arena)->text = tj_memory_keep(m, text);
     return (int32_t)t->resources.count - 1;
 }
 
@@ -181,9 +132,11 @@ static void add_span(struct memory_store *m, const struct tj_batch *batch,
 
 static void add_info(struct memory_store *m, const struct tj_trace_info *info)
 {
+    struct tj_err never = {0}; /* check_experiments was here before */
     struct memory_trace *t = find_or_add(m, info->trace_id);
     struct tj_trace_info said = tj_fold_info_copy(info, &m->arena);
-    tj_fold_said(&t->said, &said, &m->arena);
+    if (tj_memory_resolve_experiment(m, &said, &never))
+        tj_fold_said(&t->said, &said, &m->arena);
     t->stale = true;
 }
 
@@ -236,12 +189,24 @@ static bool check_subjects(struct memory_store *m, const struct tj_batch *batch,
     return ok;
 }
 
+/* All of the batch or nothing: so this comes before anything is changed. */
+static bool check_experiments(const struct memory_store *m,
+                              const struct tj_batch *batch, struct tj_err *err)
+{
+    tj_vec_each (&batch->traces, const struct tj_trace_info, info) {
+        if (!info->experiment.len &&
+            info->experiment_id >= m->experiments.count)
+            return tj_fold_no_experiment(info->experiment_id, err);
+    }
+    return true;
+}
+
 static bool memory_add_batch(struct tj_store *st, const struct tj_batch *batch,
                              struct tj_err *err)
 {
-    struct memory_store *m = locked(st);
-    if (!check_subjects(m, batch, err))
-        return leave(m, false);
+    struct memory_store *m = tj_memory_locked(st);
+    if (!check_subjects(m, batch, err) || !check_experiments(m, batch, err))
+        return tj_memory_leave(m, false);
     tj_vec_each (&batch->traces, const struct tj_trace_info, info)
         add_info(m, info);
     tj_vec_each (&batch->spans, const struct tj_span, span)
@@ -250,7 +215,7 @@ static bool memory_add_batch(struct tj_store *st, const struct tj_batch *batch,
         struct tj_assessment full = tj_fold_full(as, &m->arena);
         put_assessment(m, find(m, full.trace_id), &full);
     }
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_quiesce(struct tj_store *st, struct tj_err *err)
@@ -265,7 +230,7 @@ static bool memory_newest(struct tj_store *st, tj_trace_id *out, bool *found,
 {
     (void)err;
     uint64_t row = 0;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     for (size_t i = 0; i < m->traces.count; i++) {
         const struct memory_trace *t = m->traces.items[i];
         if (t->deleted || t->row < row || tj_fold_is_judge_trace(&t->said))
@@ -274,18 +239,19 @@ static bool memory_newest(struct tj_store *st, tj_trace_id *out, bool *found,
         *out = t->id;
         *found = true;
     }
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                            tj_str value, struct tj_err *err)
 {
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
     if (!t)
-        return leave(m, tj_fold_no_trace(id, err));
+        return tj_memory_leave(m, tj_fold_no_trace(id, err));
     if (value.ptr) {
-        tj_pairs_set(&t->said.tags, &m->arena, keep(m, key), keep(m, value));
+        tj_pairs_set(&t->said.tags, &m->arena, tj_memory_keep(m, key),
+                     tj_memory_keep(m, value));
     } else {
         tj_pairs left = {0};
         tj_vec_each (&t->said.tags, struct tj_pair, p) {
@@ -295,19 +261,19 @@ static bool memory_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
         t->said.tags = left;
     }
     t->stale = true;
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_delete_trace(struct tj_store *st, tj_trace_id id,
                                 bool *existed, struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
     if (t)
         t->deleted = true;
     *existed = t;
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 /* -- reading -------------------------------------------------------------- */
@@ -343,6 +309,7 @@ static struct tj_trace_info info_of(struct memory_store *m,
                                     struct memory_trace *t, struct tj_arena *a)
 {
     refresh(m, t);
+    t->info.experiment = tj_memory_experiment_name(m, t->info.experiment_id);
     return tj_fold_info_copy(&t->info, a);
 }
 
@@ -351,12 +318,12 @@ static bool memory_find_info(struct tj_store *st, tj_trace_id id,
                              bool *found, struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
     *found = t;
     if (t)
         *out = info_of(m, t, a);
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
@@ -364,11 +331,11 @@ static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
                               struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
     *found = t;
     if (!t)
-        return leave(m, true);
+        return tj_memory_leave(m, true);
     struct tj_fold f;
     out->info = info_of(m, t, out->arena);
     fold(t, out->arena, &f);
@@ -381,7 +348,7 @@ static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
         tj_arena_array(out->arena, struct tj_resource, t->resources.count);
     for (size_t i = 0; i < t->resources.count; i++)
         out->resources[i] = t->resources.items[i];
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static const struct tj_span *stored(const struct tj_trace *trace, size_t span)
@@ -469,7 +436,7 @@ static bool memory_scan(struct tj_store *st, const struct tj_scan *scan,
                         struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace **list;
     size_t count = listed(m, scan, a, &list);
     qsort(list, count, sizeof(struct memory_trace *), by_time);
@@ -482,7 +449,7 @@ static bool memory_scan(struct tj_store *st, const struct tj_scan *scan,
         row->info = info_of(m, list[i], a);
         row->time = row->info.request_time;
     }
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_count(struct tj_store *st, const struct tj_scan *scan,
@@ -490,18 +457,18 @@ static bool memory_count(struct tj_store *st, const struct tj_scan *scan,
 {
     (void)err;
     struct tj_arena scratch = {0};
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace **list;
     *out = listed(m, scan, &scratch, &list);
     tj_arena_release(&scratch);
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_resolve(struct tj_store *st, const tj_trace_id range[2],
                            tj_trace_id *out, size_t *count, struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     for (size_t i = 0; i < m->traces.count; i++) {
         const struct memory_trace *t = m->traces.items[i];
         if (t->deleted || memcmp(&t->id, &range[0], sizeof t->id) < 0 ||
@@ -511,7 +478,70 @@ static bool memory_resolve(struct tj_store *st, const tj_trace_id range[2],
             *out = t->id;
         (*count)++;
     }
-    return leave(m, true);
+    return tj_memory_leave(m, true);
+}
+
+/* -- many at once --------------------------------------------------------- */
+
+static bool memory_link_traces(struct tj_store *st,
+                               const struct tj_trace_ids *ids, tj_str run_id,
+                               size_t *linked, struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = tj_memory_locked(st);
+    tj_str kept = tj_memory_keep(m, run_id);
+    for (size_t i = 0; i < ids->count; i++) {
+        struct memory_trace *t = find(m, ids->items[i]);
+        if (!t)
+            continue;
+        tj_pairs_set(&t->said.links, &m->arena, kept, TJ_STR("run"));
+        t->stale = true;
+        (*linked)++;
+    }
+    return tj_memory_leave(m, true);
+}
+
+static tj_str id_bytes(const tj_trace_id *id)
+{
+    return (tj_str){(const char *)id->bytes, sizeof id->bytes};
+}
+
+/* ids is empty when all are meant. */
+static bool is_doomed(const struct tj_trace_doomed *d, const struct tj_map *ids,
+                      const struct memory_trace *t)
+{
+    return (d->experiment_id == TJ_EXPERIMENT_ANY ||
+            (uint64_t)d->experiment_id == t->info.experiment_id) &&
+           (!d->max_time || t->info.request_time <= d->max_time) &&
+           (!ids->count || tj_map_find(ids, id_bytes(&t->id)));
+}
+
+static bool memory_delete_traces(struct tj_store *st,
+                                 const struct tj_trace_doomed *doomed,
+                                 uint64_t *deleted, struct tj_err *err)
+{
+    (void)err;
+    struct tj_arena scratch = {0};
+    struct memory_store *m = tj_memory_locked(st);
+    struct memory_trace **list;
+    struct tj_scan all = {.with_judge_traces = true};
+    size_t count = listed(m, &all, &scratch, &list);
+    qsort(list, count, sizeof(struct memory_trace *), by_time);
+    struct tj_map ids;
+    bool fresh;
+    tj_map_init(&ids, &scratch);
+    for (size_t i = 0; i < doomed->id_count; i++)
+        (void)tj_map_add(&ids, id_bytes(&doomed->ids[i]), &fresh);
+    for (size_t i = count; i > 0; i--) { /* the oldest are at the end */
+        if (doomed->count_max && *deleted == doomed->count_max)
+            break;
+        if (!is_doomed(doomed, &ids, list[i - 1]))
+            continue;
+        list[i - 1]->deleted = true;
+        (*deleted)++;
+    }
+    tj_arena_release(&scratch);
+    return tj_memory_leave(m, true);
 }
 
 /* -- assessments ---------------------------------------------------------- */
@@ -520,12 +550,12 @@ static bool memory_add_assessment(struct tj_store *st, struct tj_assessment *as,
                                   struct tj_arena *a, struct tj_err *err)
 {
     (void)a;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, as->trace_id);
     if (!t)
-        return leave(m, tj_fold_no_trace(as->trace_id, err));
+        return tj_memory_leave(m, tj_fold_no_trace(as->trace_id, err));
     put_assessment(m, t, as);
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_assessments(struct tj_store *st, tj_trace_id id,
@@ -533,14 +563,37 @@ static bool memory_assessments(struct tj_store *st, tj_trace_id id,
                                struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
     size_t count = t ? t->assessments.count : 0;
     out->items = tj_arena_array(a, struct tj_assessment, count);
     for (size_t i = 0; i < count; i++)
         out->items[out->count++] = t->assessments.items[i];
     tj_fold_assessments(out->items, out->count, a);
-    return leave(m, true);
+    return tj_memory_leave(m, true);
+}
+
+/* The one that it had overridden is valid again. */
+static void remove_assessment(struct memory_trace *t, size_t at)
+{
+    tj_str restored = t->assessments.items[at].overrides;
+    t->assessments.count--;
+    for (size_t i = at; i < t->assessments.count; i++)
+        t->assessments.items[i] = t->assessments.items[i + 1];
+    for (size_t i = 0; restored.len && i < t->assessments.count; i++) {
+        if (tj_str_eq(t->assessments.items[i].id, restored))
+            t->assessments.items[i].valid = true;
+    }
+}
+
+/* Its index, or the count when there is none. */
+static size_t find_assessment(const struct memory_trace *t, tj_str id)
+{
+    size_t at = 0;
+    while (at < t->assessments.count &&
+           !tj_str_eq(t->assessments.items[at].id, id))
+        at++;
+    return at;
 }
 
 static bool memory_delete_assessment(struct tj_store *st, tj_trace_id id,
@@ -548,25 +601,64 @@ static bool memory_delete_assessment(struct tj_store *st, tj_trace_id id,
                                      struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
-    size_t kept = 0;
-    tj_str restored = {0};
-    for (size_t i = 0; t && i < t->assessments.count; i++) {
-        struct tj_assessment *as = &t->assessments.items[i];
-        if (tj_str_eq(as->id, assessment_id))
-            restored = as->overrides;
-        else
-            t->assessments.items[kept++] = *as;
-    }
-    *existed = t && kept < t->assessments.count;
+    size_t at = t ? find_assessment(t, assessment_id) : 0;
+    *existed = t && at < t->assessments.count;
     if (*existed)
-        t->assessments.count = kept;
-    for (size_t i = 0; restored.len && i < kept; i++) {
-        if (tj_str_eq(t->assessments.items[i].id, restored))
-            t->assessments.items[i].valid = true;
+        remove_assessment(t, at);
+    return tj_memory_leave(m, true);
+}
+
+static bool is_overridden(const struct memory_trace *t, tj_str id)
+{
+    for (size_t i = 0; i < t->assessments.count; i++) {
+        if (tj_str_eq(t->assessments.items[i].overrides, id))
+            return true;
     }
-    return leave(m, true);
+    return false;
+}
+
+/* Another one must not have the key that the edit chose. */
+static bool check_edited(const struct memory_trace *t, size_t at,
+                         const struct tj_assessment *as, struct tj_err *err)
+{
+    for (size_t i = 0; as->key.len && i < t->assessments.count; i++) {
+        if (i != at && tj_str_eq(t->assessments.items[i].key, as->key))
+            return tj_fold_key_taken(as->key, err);
+    }
+    return true;
+}
+
+static bool edit_at(struct memory_store *m, struct memory_trace *t, size_t at,
+                    const struct tj_assessment_change *change,
+                    struct tj_err *err)
+{
+    struct tj_assessment as = t->assessments.items[at];
+    as.trace_id = change->trace_id;
+    as.valid = as.valid && !is_overridden(t, as.id);
+    as.metadata.cap = as.metadata.count; /* what is added goes elsewhere */
+    switch (change->edit(change->ctx, &as, change->a, err)) {
+    case TJ_EDIT_FAIL: return false;
+    case TJ_EDIT_KEEP: return true;
+    case TJ_EDIT_DELETE: remove_assessment(t, at); return true;
+    case TJ_EDIT_PUT: break;
+    }
+    if (!check_edited(t, at, &as, err))
+        return false;
+    t->assessments.items[at] = keep_assessment(m, &as);
+    return true;
+}
+
+static bool memory_edit_assessment(struct tj_store *st,
+                                   struct tj_assessment_change *change,
+                                   struct tj_err *err)
+{
+    struct memory_store *m = tj_memory_locked(st);
+    struct memory_trace *t = find(m, change->trace_id);
+    size_t at = t ? find_assessment(t, change->id) : 0;
+    change->found = t && at < t->assessments.count;
+    return tj_memory_leave(m, !change->found || edit_at(m, t, at, change, err));
 }
 
 /* -- judges --------------------------------------------------------------- */
@@ -577,27 +669,27 @@ static bool memory_add_judge(struct tj_store *st, const struct tj_judge_row *in,
 {
     (void)a;
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     uint32_t version = 1;
     tj_vec_each (&m->judges, struct tj_judge_row, row) {
         if (!tj_str_eq(row->name, in->name))
             continue;
         if (tj_str_eq(row->digest, in->digest)) {
             *out = *row;
-            return leave(m, true);
+            return tj_memory_leave(m, true);
         }
         version = row->version + 1;
     }
     struct tj_judge_row *row = tj_vec_add(&m->judges, &m->arena);
     *row = (struct tj_judge_row){
-        .name = keep(m, in->name),
+        .name = tj_memory_keep(m, in->name),
         .version = version,
-        .digest = keep(m, in->digest),
-        .source = keep(m, in->source),
+        .digest = tj_memory_keep(m, in->digest),
+        .source = tj_memory_keep(m, in->source),
         .create_time = in->create_time,
     };
     *out = *row;
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static bool memory_find_judge(struct tj_store *st, tj_str name,
@@ -606,13 +698,13 @@ static bool memory_find_judge(struct tj_store *st, tj_str name,
 {
     (void)a;
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     tj_vec_each (&m->judges, struct tj_judge_row, row) {
         if (tj_str_eq(row->name, name) &&
             (version == 0 || row->version == version))
             *out = *row;
     }
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static int by_name(const void *left, const void *right)
@@ -626,7 +718,7 @@ static bool memory_judges(struct tj_store *st, struct tj_arena *a,
                           struct tj_judge_rows *out, struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     out->items = tj_arena_array(a, struct tj_judge_row, m->judges.count);
     tj_vec_each (&m->judges, struct tj_judge_row, row) {
         size_t at = 0;
@@ -637,7 +729,7 @@ static bool memory_judges(struct tj_store *st, struct tj_arena *a,
     }
     if (out->count)
         qsort(out->items, out->count, sizeof *out->items, by_name);
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 /* -- the whole ------------------------------------------------------------ */
@@ -646,7 +738,7 @@ static bool memory_stats(struct tj_store *st, struct tj_store_stats *out,
                          struct tj_err *err)
 {
     (void)err;
-    struct memory_store *m = locked(st);
+    struct memory_store *m = tj_memory_locked(st);
     for (size_t i = 0; i < m->traces.count; i++) {
         struct memory_trace *t = m->traces.items[i];
         if (t->deleted)
@@ -657,12 +749,12 @@ static bool memory_stats(struct tj_store *st, struct tj_store_stats *out,
         out->text_bytes += t->info.text_bytes;
         out->assessment_count += t->assessments.count;
     }
-    return leave(m, true);
+    return tj_memory_leave(m, true);
 }
 
 static void memory_close(struct tj_store *st)
 {
-    struct memory_store *m = self(st);
+    struct memory_store *m = tj_memory_self(st);
     (void)pthread_mutex_destroy(&m->lock);
     tj_arena_release(&m->arena);
     tj_heap_free(m);
@@ -689,6 +781,18 @@ static const struct tj_store_ops memory_ops = {
     .add_judge = memory_add_judge,
     .find_judge = memory_find_judge,
     .judges = memory_judges,
+    .delete_traces = memory_delete_traces,
+    .link_traces = memory_link_traces,
+    .edit_assessment = memory_edit_assessment,
+    .add_experiment = tj_memory_add_experiment,
+    .find_experiment = tj_memory_find_experiment,
+    .find_experiment_named = tj_memory_find_experiment_named,
+    .experiments = tj_memory_experiments,
+    .edit_experiment = tj_memory_edit_experiment,
+    .find_record = tj_memory_find_record,
+    .edit_record = tj_memory_edit_record,
+    .records = tj_memory_records,
+    .delete_records = tj_memory_delete_records,
     .stats = memory_stats,
 };
 
@@ -698,5 +802,6 @@ struct tj_store *tj_store_memory_new(void)
     m->front.ops = &memory_ops;
     (void)pthread_mutex_init(&m->lock, NULL);
     tj_map_init(&m->by_id, &m->arena);
+    tj_memory_records_init(m);
     return &m->front;
 }

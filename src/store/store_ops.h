@@ -17,6 +17,7 @@
 #define TJ_STORE_STORE_OPS_H
 
 #include "store/store.h"
+#include "store/store_records.h"
 
 /* Which traces a scan is about, and where it goes on: behind this place.  The
  * order is newest first, and of equal times the smaller id first. */
@@ -53,9 +54,55 @@ struct tj_assessments {
     size_t count;
 };
 
+struct tj_trace_ids {
+    const tj_trace_id *items;
+    size_t count;
+};
+
 struct tj_judge_rows {
     struct tj_judge_row *items;
     size_t count;
+};
+
+/* An edit and all that it needs.  found is set by the backend. */
+struct tj_assessment_change {
+    tj_trace_id trace_id;
+    tj_str id;
+    tj_assessment_edit edit;
+    void *ctx;
+    struct tj_arena *a;
+    bool found;
+};
+struct tj_experiment_change {
+    uint64_t id;
+    tj_experiment_edit edit;
+    void *ctx;
+    struct tj_arena *a;
+    bool found;
+};
+struct tj_record_change {
+    enum tj_record_kind kind;
+    tj_str id;
+    tj_time now; /* of one that is made */
+    tj_record_edit edit;
+    void *ctx;
+    struct tj_arena *a;
+};
+
+struct tj_experiments {
+    struct tj_experiment *items;
+    size_t count;
+};
+
+/* A page of records: those behind (time, row). */
+struct tj_record_scan {
+    const struct tj_record_query *query;
+    tj_time time;
+    uint64_t row;
+};
+struct tj_records {
+    struct tj_record *items;
+    size_t count; /* < row_max: there are no more */
 };
 
 struct tj_store_ops {
@@ -98,6 +145,11 @@ struct tj_store_ops {
                     tj_str value, struct tj_err *err);
     bool (*delete_trace)(struct tj_store *st, tj_trace_id id, bool *existed,
                          struct tj_err *err);
+    bool (*delete_traces)(struct tj_store *st,
+                          const struct tj_trace_doomed *doomed,
+                          uint64_t *deleted, struct tj_err *err);
+    bool (*link_traces)(struct tj_store *st, const struct tj_trace_ids *ids,
+                        tj_str run_id, size_t *linked, struct tj_err *err);
 
     /* as has id, times and a trace id; on a known key as->id becomes the id
      * that is there. */
@@ -108,6 +160,10 @@ struct tj_store_ops {
     bool (*delete_assessment)(struct tj_store *st, tj_trace_id id,
                               tj_str assessment_id, bool *existed,
                               struct tj_err *err);
+    /* Edits run inside of the backend's transaction; none calls it back. */
+    bool (*edit_assessment)(struct tj_store *st,
+                            struct tj_assessment_change *change,
+                            struct tj_err *err);
 
     /* in has name, digest, source and time; out also the version. */
     bool (*add_judge)(struct tj_store *st, const struct tj_judge_row *in,
@@ -118,6 +174,35 @@ struct tj_store_ops {
                        struct tj_err *err);
     bool (*judges)(struct tj_store *st, struct tj_arena *a,
                    struct tj_judge_rows *out, struct tj_err *err);
+
+    /* in has all but id; one with its name: fresh false, and that one. */
+    bool (*add_experiment)(struct tj_store *st, const struct tj_experiment *in,
+                           struct tj_arena *a, struct tj_experiment *out,
+                           bool *fresh, struct tj_err *err);
+    bool (*find_experiment)(struct tj_store *st, uint64_t id,
+                            struct tj_arena *a, struct tj_experiment *out,
+                            bool *found, struct tj_err *err);
+    bool (*find_experiment_named)(struct tj_store *st, tj_str name,
+                                  struct tj_arena *a, struct tj_experiment *out,
+                                  bool *found, struct tj_err *err);
+    bool (*experiments)(struct tj_store *st, struct tj_arena *a,
+                        struct tj_experiments *out, struct tj_err *err);
+    bool (*edit_experiment)(struct tj_store *st,
+                            struct tj_experiment_change *change,
+                            struct tj_err *err);
+
+    bool (*find_record)(struct tj_store *st, const struct tj_record *key,
+                        struct tj_arena *a, struct tj_record *out, bool *found,
+                        struct tj_err *err);
+    bool (*edit_record)(struct tj_store *st,
+                        const struct tj_record_change *change,
+                        struct tj_err *err);
+    bool (*records)(struct tj_store *st, const struct tj_record_scan *scan,
+                    struct tj_arena *a, struct tj_records *out,
+                    struct tj_err *err);
+    bool (*delete_records)(struct tj_store *st, enum tj_record_kind kind,
+                           tj_str parent, uint64_t *deleted,
+                           struct tj_err *err);
 
     bool (*stats)(struct tj_store *st, struct tj_store_stats *out,
                   struct tj_err *err);

@@ -2,12 +2,13 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *     trace       one row a trace: what sources said and what was derived
- *     trace_pair  its metadata (kind 0) and tags (kind 1)
+ *     trace_pair  its metadata (kind 0), tags (kind 1) and runs (kind 2)
  *     segment     a run of its spans: heads and field tables (segment.h)
  *     block       its texts (payload.h), by pool and index; a pool is what
  *                 was written together and is named by its first segment
  *     resource    what OTLP says once for many spans, by hash
- *     assessment, judge, experiment
+ *     assessment, judge, experiment (its rows are marked, never removed)
+ *     record      what clients keep beside traces, by kind
  *
  *  1. Spans have no rows of their own.  A row and its index entries take 100
  *     bytes, which is twice what a packed span takes with its texts in real
@@ -86,6 +87,23 @@ static const char *const migrations[] = {
     "DROP INDEX trace_time;"
     "CREATE INDEX trace_time ON trace(time DESC, id);"
     "CREATE INDEX trace_experiment ON trace(experiment, time DESC, id);",
+
+    /* Experiments with all that clients say of them; records. */
+    "ALTER TABLE experiment ADD COLUMN"
+    " artifact_location TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE experiment ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE experiment ADD COLUMN"
+    " update_time INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE experiment ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';"
+    "UPDATE experiment SET update_time = create_time;"
+    "CREATE TABLE record("
+    " row INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,"
+    " id TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL,"
+    " create_time INTEGER NOT NULL, update_time INTEGER NOT NULL,"
+    " body BLOB NOT NULL, UNIQUE(kind, id));"
+    "CREATE INDEX record_time ON record(kind, create_time);"
+    "CREATE INDEX record_parent ON record(kind, parent, create_time);"
+    "CREATE INDEX record_name ON record(kind, name, create_time);",
 };
 
 /* -- the file ------------------------------------------------------------- */
@@ -232,22 +250,14 @@ void tj_sqlite_give(struct tj_sqlite *s, struct tj_sqlite_worker *w)
     (void)pthread_mutex_unlock(&s->idle_lock);
 }
 
-struct tj_db *tj_sqlite_begin(struct tj_sqlite *s, struct tj_err *err)
+bool tj_sqlite_write(struct tj_sqlite *s, tj_sqlite_job job, void *ctx,
+                     struct tj_err *err)
 {
-    if (s->read_only) {
-        (void)tj_fail(err, TJ_E_BACKEND, "the store is open for reading only");
-        return NULL;
-    }
+    if (s->read_only)
+        return tj_fail(err, TJ_E_BACKEND, "the store is open for reading only");
     (void)pthread_mutex_lock(&s->write_lock);
-    if (tj_db_begin(s->writer, err))
-        return s->writer;
-    (void)pthread_mutex_unlock(&s->write_lock);
-    return NULL;
-}
-
-bool tj_sqlite_end(struct tj_sqlite *s, bool ok, struct tj_err *err)
-{
-    ok = ok && tj_db_commit(s->writer, err);
+    bool ok = tj_db_begin(s->writer, err) && job(s->writer, ctx, err) &&
+              tj_db_commit(s->writer, err);
     if (!ok)
         tj_db_rollback(s->writer);
     (void)pthread_mutex_unlock(&s->write_lock);
@@ -401,6 +411,18 @@ static const struct tj_store_ops sqlite_ops = {
     .add_judge = tj_sqlite_add_judge,
     .find_judge = tj_sqlite_find_judge,
     .judges = tj_sqlite_judges,
+    .delete_traces = tj_sqlite_delete_traces,
+    .link_traces = tj_sqlite_link_traces,
+    .edit_assessment = tj_sqlite_edit_assessment,
+    .add_experiment = tj_sqlite_add_experiment,
+    .find_experiment = tj_sqlite_find_experiment,
+    .find_experiment_named = tj_sqlite_find_experiment_named,
+    .experiments = tj_sqlite_experiments,
+    .edit_experiment = tj_sqlite_edit_experiment,
+    .find_record = tj_sqlite_find_record,
+    .edit_record = tj_sqlite_edit_record,
+    .records = tj_sqlite_records,
+    .delete_records = tj_sqlite_delete_records,
     .stats = sqlite_stats,
 };
 

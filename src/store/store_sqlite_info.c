@@ -9,10 +9,10 @@
  */
 #include "store/store_sqlite_int.h"
 
-enum pair_kind { PAIR_METADATA, PAIR_TAG };
+enum pair_kind { PAIR_METADATA, PAIR_TAG, PAIR_LINK };
 
 #define INFO_COLUMNS                                                           \
-    "row, id, time, stale, said,"                                              \
+    "row, id, time, stale, said, experiment,"                                  \
     " (SELECT name FROM experiment WHERE id = trace.experiment AND id > 0),"   \
     " state, request_time, duration, span_count, error_count, text_bytes,"     \
     " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,"     \
@@ -75,6 +75,7 @@ static void take_info(struct tj_query *q, struct tj_arena *a,
     out->time = tj_query_u64(q, c++);
     out->stale = tj_query_u64(q, c++) != 0;
     out->said = (unsigned)tj_query_u64(q, c++);
+    i->experiment_id = tj_query_u64(q, c++);
     i->experiment = tj_query_dup(q, c++, a);
     i->state = state_of(tj_query_u64(q, c++));
     i->request_time = tj_query_u64(q, c++);
@@ -105,8 +106,10 @@ static bool find_pairs(struct tj_db *db, struct tj_arena *a,
     tj_query_put_u64(&q, info->row);
     enum tj_step step;
     while ((step = tj_query_next(&q, err)) == TJ_ROW) {
-        tj_pairs *to =
-            tj_query_u64(&q, 0) == PAIR_TAG ? &info->tags : &info->metadata;
+        uint64_t kind = tj_query_u64(&q, 0);
+        tj_pairs *to = kind == PAIR_TAG    ? &info->tags
+                       : kind == PAIR_LINK ? &info->links
+                                           : &info->metadata;
         struct tj_pair *pair = tj_vec_add(to, a);
         pair->key = tj_query_dup(&q, 1, a);
         pair->value = tj_query_dup(&q, 2, a);
@@ -317,31 +320,6 @@ bool tj_sqlite_newest(struct tj_store *st, tj_trace_id *out, bool *found,
 
 /* -- writing -------------------------------------------------------------- */
 
-static bool experiment_id(struct tj_db *db, tj_str name, uint64_t *out,
-                          struct tj_err *err)
-{
-    *out = 0;
-    if (name.len == 0)
-        return true;
-    struct tj_query q =
-        tj_query_open(db, "SELECT id FROM experiment WHERE name = ?");
-    tj_query_put_text(&q, name);
-    enum tj_step step = tj_query_next(&q, err);
-    if (step == TJ_ROW)
-        *out = tj_query_u64(&q, 0);
-    tj_query_close(&q);
-    if (step != TJ_DONE)
-        return step == TJ_ROW;
-    q = tj_query_open(db,
-                      "INSERT INTO experiment(name, create_time) VALUES(?, ?)");
-    tj_query_put_text(&q, name);
-    tj_query_put_u64(&q, tj_now());
-    if (!tj_query_run(&q, err))
-        return false;
-    *out = tj_db_last_row(db);
-    return true;
-}
-
 static bool put_pair(struct tj_db *db, uint64_t row, enum pair_kind kind,
                      const struct tj_pair *pair, struct tj_err *err)
 {
@@ -381,14 +359,13 @@ static bool put_pairs(struct tj_db *db, uint64_t row,
     return pairs->tags.count == 0 || settle_by_judge(db, row, err);
 }
 
-static void put_info(struct tj_query *q, const struct tj_sqlite_info *in,
-                     uint64_t experiment)
+static void put_info(struct tj_query *q, const struct tj_sqlite_info *in)
 {
     const struct tj_trace_info *i = &in->info;
     tj_query_put_u64(q, in->time > INT64_MAX ? INT64_MAX : in->time);
     tj_query_put_u64(q, in->stale);
     tj_query_put_u64(q, in->said);
-    tj_query_put_u64(q, experiment);
+    tj_query_put_u64(q, i->experiment_id);
     tj_query_put_u64(q, (uint64_t)i->state);
     tj_query_put_u64(q, i->request_time);
     tj_query_put_u64(q, i->duration_ns);
@@ -431,12 +408,9 @@ static const char update_sql[] =
 bool tj_sqlite_info_write(struct tj_db *db, struct tj_sqlite_info *in,
                           const struct tj_trace_info *pairs, struct tj_err *err)
 {
-    uint64_t experiment;
     uint64_t row = in->info.row;
-    if (!experiment_id(db, in->info.experiment, &experiment, err))
-        return false;
     struct tj_query q = tj_query_open(db, row ? update_sql : insert_sql);
-    put_info(&q, in, experiment);
+    put_info(&q, in);
     if (row)
         tj_query_put_u64(&q, row);
     else
@@ -460,19 +434,54 @@ static bool delete_tag(struct tj_db *db, uint64_t row, tj_str key,
     return tj_query_run(&q, err);
 }
 
+struct tagging {
+    tj_trace_id id;
+    struct tj_pair pair;
+};
+
+static bool run_tagging(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    const struct tagging *t = ctx;
+    uint64_t row = 0;
+    if (!tj_sqlite_find_row(db, t->id, &row, err))
+        return false;
+    if (!row)
+        return tj_fold_no_trace(t->id, err);
+    return (t->pair.value.ptr ? put_pair(db, row, PAIR_TAG, &t->pair, err)
+                              : delete_tag(db, row, t->pair.key, err)) &&
+           settle_by_judge(db, row, err);
+}
+
 bool tj_sqlite_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                        tj_str value, struct tj_err *err)
 {
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_db *db = tj_sqlite_begin(s, err);
-    struct tj_pair pair = {.key = key, .value = value};
-    uint64_t row = 0;
-    if (!db)
-        return false;
-    bool ok = tj_sqlite_find_row(db, id, &row, err);
-    if (ok && !row)
-        ok = tj_fold_no_trace(id, err);
-    ok = ok && (value.ptr ? put_pair(db, row, PAIR_TAG, &pair, err)
-                          : delete_tag(db, row, key, err));
-    return tj_sqlite_end(s, ok && settle_by_judge(db, row, err), err);
+    struct tagging t = {id, {key, value}};
+    return tj_sqlite_write(tj_sqlite_self(st), run_tagging, &t, err);
+}
+
+struct linking {
+    const struct tj_trace_ids *ids;
+    struct tj_pair pair;
+    size_t *linked;
+};
+
+static bool run_linking(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    const struct linking *l = ctx;
+    for (size_t i = 0; i < l->ids->count; i++) {
+        uint64_t row;
+        if (!tj_sqlite_find_row(db, l->ids->items[i], &row, err))
+            return false;
+        if (row && !put_pair(db, row, PAIR_LINK, &l->pair, err))
+            return false;
+        *l->linked += row != 0;
+    }
+    return true;
+}
+
+bool tj_sqlite_link_traces(struct tj_store *st, const struct tj_trace_ids *ids,
+                           tj_str run_id, size_t *linked, struct tj_err *err)
+{
+    struct linking l = {ids, {run_id, TJ_STR("run")}, linked};
+    return tj_sqlite_write(tj_sqlite_self(st), run_linking, &l, err);
 }

@@ -7,6 +7,7 @@
  *     store_sqlite_read.c    open traces and their texts
  *     store_sqlite_info.c    infos: one, by time, by id; tags
  *     store_sqlite_label.c   assessments and judges
+ *     store_sqlite_record.c  experiments and records
  *
  * One connection writes, under a lock.  Each reader takes a connection of its
  * own from a small pool for the length of a call, and so sees one state of
@@ -64,10 +65,11 @@ struct tj_sqlite_worker *tj_sqlite_take_reader(struct tj_sqlite *s,
                                                struct tj_err *err);
 void tj_sqlite_give(struct tj_sqlite *s, struct tj_sqlite_worker *w);
 
-/* The writer, in a transaction; end commits when ok, else rolls back, and
- * returns whether all went well. */
-struct tj_db *tj_sqlite_begin(struct tj_sqlite *s, struct tj_err *err);
-bool tj_sqlite_end(struct tj_sqlite *s, bool ok, struct tj_err *err);
+/* Runs a job inside a transaction of the writer, and returns when that is
+ * committed (or rolled back, when the job failed). */
+typedef bool (*tj_sqlite_job)(struct tj_db *db, void *ctx, struct tj_err *err);
+bool tj_sqlite_write(struct tj_sqlite *s, tj_sqlite_job job, void *ctx,
+                     struct tj_err *err) TJ_MUST_USE;
 
 /* Row of a trace; 0: there is none. */
 bool tj_sqlite_find_row(struct tj_db *db, tj_trace_id id, uint64_t *out,
@@ -108,6 +110,11 @@ bool tj_sqlite_info_find(struct tj_db *db, uint64_t row, struct tj_arena *a,
 bool tj_sqlite_info_write(struct tj_db *db, struct tj_sqlite_info *in,
                           const struct tj_trace_info *pairs, struct tj_err *err)
     TJ_MUST_USE;
+
+/* Fills in->experiment_id, which a batch may name; makes what is not there.
+ * TJ_E_INPUT when there is none of the id that it says. */
+bool tj_sqlite_resolve_experiment(struct tj_db *db, struct tj_trace_info *in,
+                                  struct tj_err *err) TJ_MUST_USE;
 
 /* -- packed spans --------------------------------------------------------- */
 
@@ -217,6 +224,11 @@ bool tj_sqlite_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
                        tj_str value, struct tj_err *err);
 bool tj_sqlite_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
                             struct tj_err *err);
+bool tj_sqlite_delete_traces(struct tj_store *st,
+                             const struct tj_trace_doomed *doomed,
+                             uint64_t *deleted, struct tj_err *err);
+bool tj_sqlite_link_traces(struct tj_store *st, const struct tj_trace_ids *ids,
+                           tj_str run_id, size_t *linked, struct tj_err *err);
 bool tj_sqlite_add_assessment(struct tj_store *st, struct tj_assessment *as,
                               struct tj_arena *a, struct tj_err *err);
 bool tj_sqlite_assessments(struct tj_store *st, tj_trace_id id,
@@ -225,6 +237,9 @@ bool tj_sqlite_assessments(struct tj_store *st, tj_trace_id id,
 bool tj_sqlite_delete_assessment(struct tj_store *st, tj_trace_id id,
                                  tj_str assessment_id, bool *existed,
                                  struct tj_err *err);
+bool tj_sqlite_edit_assessment(struct tj_store *st,
+                               struct tj_assessment_change *change,
+                               struct tj_err *err);
 /* In the transaction that is open, for a trace that is there. */
 bool tj_sqlite_put_assessment(struct tj_db *db, uint64_t trace_row,
                               struct tj_assessment *as, struct tj_arena *a,
@@ -237,5 +252,34 @@ bool tj_sqlite_find_judge(struct tj_store *st, tj_str name, uint32_t version,
                           struct tj_err *err);
 bool tj_sqlite_judges(struct tj_store *st, struct tj_arena *a,
                       struct tj_judge_rows *out, struct tj_err *err);
+
+bool tj_sqlite_add_experiment(struct tj_store *st,
+                              const struct tj_experiment *in,
+                              struct tj_arena *a, struct tj_experiment *out,
+                              bool *fresh, struct tj_err *err);
+bool tj_sqlite_find_experiment(struct tj_store *st, uint64_t id,
+                               struct tj_arena *a, struct tj_experiment *out,
+                               bool *found, struct tj_err *err);
+bool tj_sqlite_find_experiment_named(struct tj_store *st, tj_str name,
+                                     struct tj_arena *a,
+                                     struct tj_experiment *out, bool *found,
+                                     struct tj_err *err);
+bool tj_sqlite_experiments(struct tj_store *st, struct tj_arena *a,
+                           struct tj_experiments *out, struct tj_err *err);
+bool tj_sqlite_edit_experiment(struct tj_store *st,
+                               struct tj_experiment_change *change,
+                               struct tj_err *err);
+bool tj_sqlite_find_record(struct tj_store *st, const struct tj_record *key,
+                           struct tj_arena *a, struct tj_record *out,
+                           bool *found, struct tj_err *err);
+bool tj_sqlite_edit_record(struct tj_store *st,
+                           const struct tj_record_change *change,
+                           struct tj_err *err);
+bool tj_sqlite_records(struct tj_store *st, const struct tj_record_scan *scan,
+                       struct tj_arena *a, struct tj_records *out,
+                       struct tj_err *err);
+bool tj_sqlite_delete_records(struct tj_store *st, enum tj_record_kind kind,
+                              tj_str parent, uint64_t *deleted,
+                              struct tj_err *err);
 
 #endif

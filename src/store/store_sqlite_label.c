@@ -9,6 +9,7 @@
     "id, key, span_id, kind, name, source_type, source_id, value, rationale,"  \
     " error_code, error_message, error_stack, metadata, create_time,"          \
     " update_time, overrides, valid"
+enum { ASSESSMENT_COLUMN_COUNT = 17 };
 
 /* -- assessments: writing ------------------------------------------------- */
 
@@ -72,13 +73,11 @@ static void put_assessment(struct tj_query *q, const struct tj_assessment *as,
     tj_query_put_u64(q, as->valid);
 }
 
-bool tj_sqlite_put_assessment(struct tj_db *db, uint64_t trace_row,
-                              struct tj_assessment *as, struct tj_arena *a,
-                              struct tj_err *err)
+/* row 0: a new one, of this trace. */
+static bool write_assessment(struct tj_db *db, uint64_t row, uint64_t trace_row,
+                             const struct tj_assessment *as, struct tj_arena *a,
+                             struct tj_err *err)
 {
-    uint64_t row;
-    if (!find_same(db, trace_row, as, a, &row, err))
-        return false;
     struct tj_query q = tj_query_open(
         db, row ? "UPDATE assessment SET (" ASSESSMENT_COLUMNS ") ="
                   " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -91,19 +90,36 @@ bool tj_sqlite_put_assessment(struct tj_db *db, uint64_t trace_row,
     return tj_query_run(&q, err);
 }
 
+bool tj_sqlite_put_assessment(struct tj_db *db, uint64_t trace_row,
+                              struct tj_assessment *as, struct tj_arena *a,
+                              struct tj_err *err)
+{
+    uint64_t row;
+    return find_same(db, trace_row, as, a, &row, err) &&
+           write_assessment(db, row, trace_row, as, a, err);
+}
+
+struct adding {
+    struct tj_assessment *as;
+    struct tj_arena *a;
+};
+
+static bool run_adding(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    const struct adding *w = ctx;
+    uint64_t row = 0;
+    if (!tj_sqlite_find_row(db, w->as->trace_id, &row, err))
+        return false;
+    if (!row)
+        return tj_fold_no_trace(w->as->trace_id, err);
+    return tj_sqlite_put_assessment(db, row, w->as, w->a, err);
+}
+
 bool tj_sqlite_add_assessment(struct tj_store *st, struct tj_assessment *as,
                               struct tj_arena *a, struct tj_err *err)
 {
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_db *db = tj_sqlite_begin(s, err);
-    uint64_t row = 0;
-    if (!db)
-        return false;
-    bool ok = tj_sqlite_find_row(db, as->trace_id, &row, err);
-    if (ok && !row)
-        ok = tj_fold_no_trace(as->trace_id, err);
-    ok = ok && tj_sqlite_put_assessment(db, row, as, a, err);
-    return tj_sqlite_end(s, ok, err);
+    struct adding w = {as, a};
+    return tj_sqlite_write(tj_sqlite_self(st), run_adding, &w, err);
 }
 
 /* The one that the deleted one had overridden is valid again. */
@@ -133,19 +149,26 @@ static bool delete_assessment(struct tj_db *db, uint64_t trace_row, tj_str id,
     return true;
 }
 
+struct deleting {
+    tj_trace_id trace_id;
+    tj_str id;
+    bool *existed;
+};
+
+static bool run_deleting(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    const struct deleting *w = ctx;
+    uint64_t row = 0;
+    return tj_sqlite_find_row(db, w->trace_id, &row, err) &&
+           (row == 0 || delete_assessment(db, row, w->id, w->existed, err));
+}
+
 bool tj_sqlite_delete_assessment(struct tj_store *st, tj_trace_id id,
                                  tj_str assessment_id, bool *existed,
                                  struct tj_err *err)
 {
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_db *db = tj_sqlite_begin(s, err);
-    uint64_t row = 0;
-    if (!db)
-        return false;
-    bool ok =
-        tj_sqlite_find_row(db, id, &row, err) &&
-        (row == 0 || delete_assessment(db, row, assessment_id, existed, err));
-    return tj_sqlite_end(s, ok, err);
+    struct deleting w = {id, assessment_id, existed};
+    return tj_sqlite_write(tj_sqlite_self(st), run_deleting, &w, err);
 }
 
 /* -- assessments: reading ------------------------------------------------- */
@@ -225,6 +248,84 @@ bool tj_sqlite_assessments(struct tj_store *st, tj_trace_id id,
     return ok;
 }
 
+/* -- assessments: editing ------------------------------------------------- */
+
+/* With the row; 0: there is none. */
+static bool find_one(struct tj_db *db, uint64_t trace_row,
+                     const struct tj_assessment_change *c,
+                     struct tj_assessment *out, uint64_t *row,
+                     struct tj_err *err)
+{
+    struct tj_query q = tj_query_open(
+        db, "SELECT " ASSESSMENT_COLUMNS ", row, NOT EXISTS(SELECT 1"
+            " FROM assessment AS later WHERE later.trace = assessment.trace"
+            " AND later.overrides = assessment.id)"
+            " FROM assessment WHERE trace = ? AND id = ?");
+    tj_query_put_u64(&q, trace_row);
+    tj_query_put_text(&q, c->id);
+    enum tj_step step = tj_query_next(&q, err);
+    bool ok = step != TJ_FAILED;
+    *row = 0;
+    if (step == TJ_ROW) {
+        *out = (struct tj_assessment){.trace_id = c->trace_id};
+        ok = take_assessment(&q, c->a, out, err);
+        *row = tj_query_u64(&q, ASSESSMENT_COLUMN_COUNT);
+        out->valid &= tj_query_u64(&q, ASSESSMENT_COLUMN_COUNT + 1) != 0;
+    }
+    tj_query_close(&q);
+    return ok;
+}
+
+/* Another one must not have the key that the edit chose. */
+static bool check_key(struct tj_db *db, uint64_t trace_row,
+                      const struct tj_assessment *as, struct tj_err *err)
+{
+    if (!as->key.len)
+        return true;
+    struct tj_query q =
+        tj_query_open(db, "SELECT 1 FROM assessment WHERE trace = ?"
+                          " AND key = ? AND key <> '' AND id <> ?");
+    tj_query_put_u64(&q, trace_row);
+    tj_query_put_text(&q, as->key);
+    tj_query_put_text(&q, as->id);
+    enum tj_step step = tj_query_next(&q, err);
+    tj_query_close(&q);
+    if (step == TJ_ROW)
+        return tj_fold_key_taken(as->key, err);
+    return step == TJ_DONE;
+}
+
+static bool run_editing(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    struct tj_assessment_change *c = ctx;
+    struct tj_assessment as;
+    uint64_t trace_row;
+    uint64_t row = 0;
+    bool existed;
+    if (!tj_sqlite_find_row(db, c->trace_id, &trace_row, err) ||
+        (trace_row && !find_one(db, trace_row, c, &as, &row, err)))
+        return false;
+    c->found = row != 0;
+    if (!row)
+        return true;
+    switch (c->edit(c->ctx, &as, c->a, err)) {
+    case TJ_EDIT_FAIL: return false;
+    case TJ_EDIT_KEEP: return true;
+    case TJ_EDIT_DELETE:
+        return delete_assessment(db, trace_row, as.id, &existed, err);
+    case TJ_EDIT_PUT: break;
+    }
+    return check_key(db, trace_row, &as, err) &&
+           write_assessment(db, row, 0, &as, c->a, err);
+}
+
+bool tj_sqlite_edit_assessment(struct tj_store *st,
+                               struct tj_assessment_change *change,
+                               struct tj_err *err)
+{
+    return tj_sqlite_write(tj_sqlite_self(st), run_editing, change, err);
+}
+
 /* -- judges --------------------------------------------------------------- */
 
 static void take_judge(struct tj_query *q, struct tj_arena *a,
@@ -261,24 +362,31 @@ static bool take_one_judge(struct tj_query *q, struct tj_arena *a,
     return step != TJ_FAILED;
 }
 
+struct judging {
+    const struct tj_judge_row *in;
+    struct tj_arena *a;
+    struct tj_judge_row *out;
+};
+
+static bool run_judging(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    const struct judging *w = ctx;
+    if (!insert_judge(db, w->in, err))
+        return false;
+    struct tj_query q = tj_query_open(
+        db, "SELECT name, version, digest, source, create_time FROM judge"
+            " WHERE name = ? AND digest = ?");
+    tj_query_put_text(&q, w->in->name);
+    tj_query_put_text(&q, w->in->digest);
+    return take_one_judge(&q, w->a, w->out, err);
+}
+
 bool tj_sqlite_add_judge(struct tj_store *st, const struct tj_judge_row *in,
                          struct tj_arena *a, struct tj_judge_row *out,
                          struct tj_err *err)
 {
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_db *db = tj_sqlite_begin(s, err);
-    if (!db)
-        return false;
-    bool ok = insert_judge(db, in, err);
-    if (ok) {
-        struct tj_query q = tj_query_open(
-            db, "SELECT name, version, digest, source, create_time FROM judge"
-                " WHERE name = ? AND digest = ?");
-        tj_query_put_text(&q, in->name);
-        tj_query_put_text(&q, in->digest);
-        ok = take_one_judge(&q, a, out, err);
-    }
-    return tj_sqlite_end(s, ok, err);
+    struct judging w = {in, a, out};
+    return tj_sqlite_write(tj_sqlite_self(st), run_judging, &w, err);
 }
 
 bool tj_sqlite_find_judge(struct tj_store *st, tj_str name, uint32_t version,

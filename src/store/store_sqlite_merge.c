@@ -207,6 +207,19 @@ static bool has_many(struct tj_sqlite *s, uint64_t row, bool *out,
     return step == TJ_ROW;
 }
 
+struct merging {
+    struct tj_zstd *zstd;
+    uint64_t row;
+    enum tj_sqlite_merge_when when;
+};
+
+static bool run_merging(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    const struct merging *m = ctx;
+    struct tj_sqlite_worker w = {.db = db, .zstd = m->zstd};
+    return merge_here(&w, m->row, m->when, err);
+}
+
 bool tj_sqlite_merge(struct tj_sqlite *s, uint64_t trace_row,
                      enum tj_sqlite_merge_when when, struct tj_err *err)
 {
@@ -216,12 +229,16 @@ bool tj_sqlite_merge(struct tj_sqlite *s, uint64_t trace_row,
     if (!many)
         return true;
     struct tj_sqlite_worker *codec = tj_sqlite_take(s);
-    struct tj_sqlite_worker w = {.zstd = codec->zstd};
-    w.db = tj_sqlite_begin(s, err);
-    bool ok =
-        w.db && tj_sqlite_end(s, merge_here(&w, trace_row, when, err), err);
+    struct merging m = {codec->zstd, trace_row, when};
+    bool ok = tj_sqlite_write(s, run_merging, &m, err);
     tj_sqlite_give(s, codec);
     return ok;
+}
+
+static bool run_purge(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    (void)ctx;
+    return purge(db, err);
 }
 
 /* -- all traces ----------------------------------------------------------- */
@@ -255,10 +272,6 @@ bool tj_sqlite_quiesce(struct tj_store *st, struct tj_err *err)
     tj_sqlite_give(s, w);
     for (size_t i = 0; ok && i < count; i++)
         ok = tj_sqlite_merge(s, rows[i], TJ_MERGE_ANY, err);
-    if (ok) {
-        struct tj_db *db = tj_sqlite_begin(s, err);
-        ok = db && tj_sqlite_end(s, purge(db, err), err);
-    }
     tj_arena_release(&a);
-    return ok;
+    return ok && tj_sqlite_write(s, run_purge, NULL, err);
 }

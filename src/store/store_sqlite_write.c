@@ -8,6 +8,8 @@
  * All that costs time, packing above all, happens in (1), in the thread of
  * the caller and before the lock.
  */
+#include <stdlib.h>
+
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/sha256.h"
@@ -17,6 +19,8 @@
 #define BLOB_BYTES_MAX ((size_t)512 << 20)
 /* Field table rows of one segment, about: reading a span reads them all. */
 enum { SEGMENT_FIELDS_MAX = 128 << 10 };
+/* Traces of one transaction that deletes. */
+enum { DELETE_TOGETHER = 256 };
 
 /* What a batch has of one trace. */
 struct part {
@@ -280,8 +284,11 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
     else
         info.stale |= part->spans.count > 0;
     if (part->said) {
-        tj_fold_said(&info.info, part->said, &w->arena);
-        info.said |= tj_sqlite_said_of(part->said);
+        struct tj_trace_info said = *part->said;
+        if (!tj_sqlite_resolve_experiment(db, &said, err))
+            return false;
+        tj_fold_said(&info.info, &said, &w->arena);
+        info.said |= tj_sqlite_said_of(&said);
     }
     if (first || info.said & TJ_SAID_REQUEST_TIME)
         info.time = info.info.request_time;
@@ -327,8 +334,9 @@ static bool write_assessment(struct writing *w, struct tj_db *db,
     return tj_sqlite_put_assessment(db, row, &full, &w->arena, err);
 }
 
-static bool write_all(struct writing *w, struct tj_db *db, struct tj_err *err)
+static bool write_all(struct tj_db *db, void *ctx, struct tj_err *err)
 {
+    struct writing *w = ctx;
     if (!write_resources(w, db, err))
         return false;
     tj_vec_each (&w->parts, struct part, part) {
@@ -361,10 +369,7 @@ bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,
     name_resources(&w);
     bool ok = pack_parts(&w, err);
     tj_sqlite_give(s, w.worker);
-    if (ok) {
-        struct tj_db *db = tj_sqlite_begin(s, err);
-        ok = db && tj_sqlite_end(s, write_all(&w, db, err), err);
-    }
+    ok = ok && tj_sqlite_write(s, write_all, &w, err);
     if (ok)
         merge_parts(s, &w);
     tj_arena_release(&w.arena);
@@ -391,16 +396,161 @@ static bool delete_row(struct tj_db *db, uint64_t row, struct tj_err *err)
            tj_sqlite_run_for(db, "DELETE FROM trace WHERE row = ?", row, err);
 }
 
+static bool delete_id(struct tj_db *db, tj_trace_id id, bool *existed,
+                      struct tj_err *err)
+{
+    uint64_t row = 0;
+    if (!tj_sqlite_find_row(db, id, &row, err) ||
+        (row && !delete_row(db, row, err)))
+        return false;
+    *existed = row != 0;
+    return true;
+}
+
+struct deleting {
+    const tj_trace_id *ids;
+    size_t count;
+    uint64_t deleted;
+};
+
+static bool run_deleting(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    struct deleting *w = ctx;
+    for (size_t i = 0; i < w->count; i++) {
+        bool existed;
+        if (!delete_id(db, w->ids[i], &existed, err))
+            return false;
+        w->deleted += existed;
+    }
+    return true;
+}
+
 bool tj_sqlite_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
                             struct tj_err *err)
 {
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_db *db = tj_sqlite_begin(s, err);
-    uint64_t row = 0;
-    if (!db)
-        return false;
-    bool ok = tj_sqlite_find_row(db, id, &row, err) &&
-              (row == 0 || delete_row(db, row, err));
-    *existed = row != 0;
-    return tj_sqlite_end(s, ok, err);
+    struct deleting w = {.ids = &id, .count = 1};
+    bool ok = tj_sqlite_write(tj_sqlite_self(st), run_deleting, &w, err);
+    *existed = w.deleted > 0;
+    return ok;
+}
+
+/* A trace that is to go, and what it is sorted by. */
+struct doomed {
+    tj_time time;
+    tj_trace_id id;
+};
+typedef TJ_VEC(struct doomed) doomed_list;
+
+static int oldest_first(const void *left, const void *right)
+{
+    const struct doomed *a = left;
+    const struct doomed *b = right;
+    if (a->time != b->time)
+        return a->time < b->time ? -1 : 1;
+    return -memcmp(&a->id, &b->id, sizeof a->id);
+}
+
+static bool take_doomed(struct tj_query *q, doomed_list *out,
+                        struct tj_arena *a, struct tj_err *err)
+{
+    enum tj_step step;
+    while ((step = tj_query_next(q, err)) == TJ_ROW) {
+        struct doomed *d = tj_vec_add(out, a);
+        tj_str id = tj_query_str(q, 1);
+        d->time = tj_query_u64(q, 0);
+        memcpy(d->id.bytes, id.ptr, tj_size_min(id.len, sizeof d->id.bytes));
+    }
+    tj_query_close(q);
+    return step == TJ_DONE;
+}
+
+static void put_conditions(struct tj_query *q, const struct tj_trace_doomed *d)
+{
+    uint64_t latest = d->max_time && d->max_time < INT64_MAX
+                          ? d->max_time
+                          : (uint64_t)INT64_MAX;
+    tj_query_put_u64(q, latest);
+    tj_query_put_u64(q, (uint64_t)d->experiment_id);
+}
+
+/* The next to go, at most DELETE_TOGETHER. */
+static bool find_oldest(struct tj_db *db, const struct tj_trace_doomed *d,
+                        struct tj_arena *a, doomed_list *out,
+                        struct tj_err *err)
+{
+    struct tj_query q = tj_query_open(
+        db, "SELECT time, id FROM trace WHERE time <= ?1"
+            " AND (?2 < 0 OR experiment = ?2) ORDER BY time, id DESC LIMIT ?3");
+    put_conditions(&q, d);
+    tj_query_put_u64(&q, DELETE_TOGETHER);
+    return take_doomed(&q, out, a, err);
+}
+
+/* All that were named and meet the conditions. */
+static bool find_named(struct tj_db *db, const struct tj_trace_doomed *d,
+                       struct tj_arena *a, doomed_list *out, struct tj_err *err)
+{
+    for (size_t i = 0; i < d->id_count; i++) {
+        struct tj_query q =
+            tj_query_open(db, "SELECT time, id FROM trace WHERE time <= ?1"
+                              " AND (?2 < 0 OR experiment = ?2) AND id = ?3");
+        put_conditions(&q, d);
+        tj_query_put_blob(&q, d->ids[i].bytes, sizeof d->ids[i].bytes);
+        if (!take_doomed(&q, out, a, err))
+            return false;
+    }
+    if (out->count)
+        qsort(out->items, out->count, sizeof *out->items, oldest_first);
+    return true;
+}
+
+/* In transactions of some, so that other writers wait for no more. */
+static bool delete_listed(struct tj_sqlite *s, const struct tj_trace_doomed *d,
+                          const doomed_list *list, uint64_t *deleted,
+                          struct tj_err *err)
+{
+    tj_trace_id ids[DELETE_TOGETHER];
+    for (size_t from = 0; from < list->count;) {
+        struct deleting w = {.ids = ids};
+        while (w.count < DELETE_TOGETHER && from + w.count < list->count &&
+               (!d->count_max || *deleted + w.count < d->count_max)) {
+            ids[w.count] = list->items[from + w.count].id;
+            w.count++;
+        }
+        if (!w.count)
+            break;
+        if (!tj_sqlite_write(s, run_deleting, &w, err))
+            return false;
+        *deleted += w.deleted;
+        from += w.count;
+    }
+    return true;
+}
+
+static bool delete_some(struct tj_sqlite *s, const struct tj_trace_doomed *d,
+                        uint64_t *deleted, bool *more, struct tj_err *err)
+{
+    struct tj_arena a = {0};
+    doomed_list list = {0};
+    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
+    bool ok = w && (d->id_count ? find_named(w->db, d, &a, &list, err)
+                                : find_oldest(w->db, d, &a, &list, err));
+    tj_sqlite_give(s, w);
+    ok = ok && delete_listed(s, d, &list, deleted, err);
+    *more = ok && !d->id_count && list.count == DELETE_TOGETHER &&
+            (!d->count_max || *deleted < d->count_max);
+    tj_arena_release(&a);
+    return ok;
+}
+
+bool tj_sqlite_delete_traces(struct tj_store *st,
+                             const struct tj_trace_doomed *doomed,
+                             uint64_t *deleted, struct tj_err *err)
+{
+    bool more;
+    do {
+        if (!delete_some(tj_sqlite_self(st), doomed, deleted, &more, err))
+            return false;
+    } while (more);
+    return true;
 }

@@ -218,6 +218,147 @@ static bool wrap_judges(struct tj_store *st, struct tj_arena *a,
            w->inner->ops->judges(w->inner, a, out, err) && after(w, &call, err);
 }
 
+static bool wrap_delete_traces(struct tj_store *st,
+                               const struct tj_trace_doomed *doomed,
+                               uint64_t *deleted, struct tj_err *err)
+{
+    static const struct tj_store_call call = {"delete_traces", TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->delete_traces(w->inner, doomed, deleted, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_link_traces(struct tj_store *st,
+                             const struct tj_trace_ids *ids, tj_str run_id,
+                             size_t *linked, struct tj_err *err)
+{
+    static const struct tj_store_call call = {"link_traces", TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->link_traces(w->inner, ids, run_id, linked, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_edit_assessment(struct tj_store *st,
+                                 struct tj_assessment_change *change,
+                                 struct tj_err *err)
+{
+    static const struct tj_store_call call = {"edit_assessment",
+                                              TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->edit_assessment(w->inner, change, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_add_experiment(struct tj_store *st,
+                                const struct tj_experiment *in,
+                                struct tj_arena *a, struct tj_experiment *out,
+                                bool *fresh, struct tj_err *err)
+{
+    static const struct tj_store_call call = {"add_experiment",
+                                              TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->add_experiment(w->inner, in, a, out, fresh, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_find_experiment(struct tj_store *st, uint64_t id,
+                                 struct tj_arena *a, struct tj_experiment *out,
+                                 bool *found, struct tj_err *err)
+{
+    static const struct tj_store_call call = {"find_experiment",
+                                              TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->find_experiment(w->inner, id, a, out, found, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_find_experiment_named(struct tj_store *st, tj_str name,
+                                       struct tj_arena *a,
+                                       struct tj_experiment *out, bool *found,
+                                       struct tj_err *err)
+{
+    static const struct tj_store_call call = {"find_experiment_named",
+                                              TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->find_experiment_named(w->inner, name, a, out, found,
+                                                err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_experiments(struct tj_store *st, struct tj_arena *a,
+                             struct tj_experiments *out, struct tj_err *err)
+{
+    static const struct tj_store_call call = {"experiments", TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->experiments(w->inner, a, out, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_edit_experiment(struct tj_store *st,
+                                 struct tj_experiment_change *change,
+                                 struct tj_err *err)
+{
+    static const struct tj_store_call call = {"edit_experiment",
+                                              TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->edit_experiment(w->inner, change, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_find_record(struct tj_store *st, const struct tj_record *key,
+                             struct tj_arena *a, struct tj_record *out,
+                             bool *found, struct tj_err *err)
+{
+    static const struct tj_store_call call = {"find_record", TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->find_record(w->inner, key, a, out, found, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_edit_record(struct tj_store *st,
+                             const struct tj_record_change *change,
+                             struct tj_err *err)
+{
+    static const struct tj_store_call call = {"edit_record", TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->edit_record(w->inner, change, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_records(struct tj_store *st, const struct tj_record_scan *scan,
+                         struct tj_arena *a, struct tj_records *out,
+                         struct tj_err *err)
+{
+    static const struct tj_store_call call = {"records", TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->records(w->inner, scan, a, out, err) &&
+           after(w, &call, err);
+}
+
+static bool wrap_delete_records(struct tj_store *st, enum tj_record_kind kind,
+                                tj_str parent, uint64_t *deleted,
+                                struct tj_err *err)
+{
+    static const struct tj_store_call call = {"delete_records",
+                                              TJ_STORE_WRITES};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->delete_records(w->inner, kind, parent, deleted,
+                                         err) &&
+           after(w, &call, err);
+}
+
 static bool wrap_stats(struct tj_store *st, struct tj_store_stats *out,
                        struct tj_err *err)
 {
@@ -255,6 +396,18 @@ static const struct tj_store_ops wrap_ops = {
     .add_judge = wrap_add_judge,
     .find_judge = wrap_find_judge,
     .judges = wrap_judges,
+    .delete_traces = wrap_delete_traces,
+    .link_traces = wrap_link_traces,
+    .edit_assessment = wrap_edit_assessment,
+    .add_experiment = wrap_add_experiment,
+    .find_experiment = wrap_find_experiment,
+    .find_experiment_named = wrap_find_experiment_named,
+    .experiments = wrap_experiments,
+    .edit_experiment = wrap_edit_experiment,
+    .find_record = wrap_find_record,
+    .edit_record = wrap_edit_record,
+    .records = wrap_records,
+    .delete_records = wrap_delete_records,
     .stats = wrap_stats,
 };
 

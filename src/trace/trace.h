@@ -42,9 +42,10 @@ void tj_pairs_set(tj_pairs *pairs, struct tj_arena *a, tj_str key,
 struct tj_trace_info {
     tj_trace_id trace_id;
     tj_str client_request_id;
-    tj_str source_id;  /* the id the source used when it is not 16 bytes */
-    tj_str experiment; /* name; empty: "Default" */
-    uint64_t experiment_id; /* the store's number for it; not in a batch */
+    tj_str source_id;       /* the id the source used when it is not 16 bytes */
+    tj_str experiment;      /* name; empty: "Default" */
+    uint64_t experiment_id; /* the store's number for it; in a batch: its
+                             * experiment where no name is said */
     tj_str name;
     tj_str session;
     tj_str user;

@@ -7,11 +7,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/file.h"
 #include "store/sqlite_db.h"
+#include "store/store_records.h"
+
+#define SOURCE "TRACEJUDGE_SOURCE"
 
 static char folder[] = "/tmp/tj-sqlite-XXXXXX";
 static const struct tj_store_options relaxed = {.durability =
@@ -75,7 +79,7 @@ static void keeps_what_it_was_given(void **state)
                  "for reading only");
     struct tj_store_stats stats;
     assert_true(tj_store_stats(st, &stats, &err));
-    assert_int_equal(stats.schema_version, 2);
+    assert_int_equal(stats.schema_version, 3);
     assert_true(stats.disk_bytes > 0);
     tj_store_close(st);
     tj_arena_release(&a);
@@ -119,6 +123,45 @@ static void refuses_what_is_not_its_own(void **state)
     assert_fails(tj_store_open(TJ_STR(""), &relaxed, &st, &err), err,
                  TJ_E_INPUT, "expected");
     assert_null(st);
+    tj_arena_release(&a);
+}
+
+/* A file as the first version wrote it: all is there, and the rest works. */
+static void old_files_are_brought_up(void **state)
+{
+    (void)state;
+    struct tj_arena a = {0};
+    struct tj_err err = {0};
+    tj_str sql;
+    tj_str path = path_of(&a, "v1.db");
+    tj_str source =
+        tj_str_printf(&a, "%s/tests/cases/store_v1.sql", getenv(SOURCE));
+    assert_ok(tj_file_read(source.ptr, 1 << 20, &a, &sql, &err), err);
+    must_run(path, tj_cstr(&a, sql));
+    struct tj_store *st = NULL;
+    assert_fails(tj_store_open(path, &read_only, &st, &err), err, TJ_E_BACKEND,
+                 "older tracejudge (schema 1)");
+    st = must_open_store(path, &relaxed);
+    struct tj_trace t = must_open(st, 7, &a);
+    assert_int_equal(t.span_count, 2);
+    assert_str_eq(must_read(&t, 0, "input"), "what is late?");
+    struct tj_trace_info info = must_info(st, 8, &a);
+    assert_str_eq(info.experiment, "shop");
+    assert_int_equal(info.experiment_id, 1);
+    assert_str_eq(tj_pairs_find(&info.tags, TJ_STR("c")), "d");
+    struct tj_experiment *list;
+    size_t count;
+    assert_ok(tj_store_experiments(st, &a, &list, &count, &err), err);
+    assert_int_equal(count, 2);
+    assert_str_eq(list[1].name, "shop");
+    assert_int_equal(list[1].update_time, list[1].create_time);
+    assert_int_equal(list[1].tags.count, 0);
+    struct tj_experiment in = {.name = TJ_STR("next")};
+    struct tj_experiment out;
+    bool fresh;
+    assert_ok(tj_store_add_experiment(st, &in, &a, &out, &fresh, &err), err);
+    assert_int_equal(out.id, 2);
+    tj_store_close(st);
     tj_arena_release(&a);
 }
 
@@ -475,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_it_was_given),
         cmocka_unit_test(refuses_what_is_not_its_own),
+        cmocka_unit_test(old_files_are_brought_up),
         cmocka_unit_test(an_acknowledged_write_survives_a_kill),
         cmocka_unit_test(searches_experiments),
         cmocka_unit_test(two_write_and_two_read),
