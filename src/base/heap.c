@@ -4,8 +4,17 @@
 #include "base/heap.h"
 
 #include <assert.h>
+#ifdef __GLIBC__
+#    include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <unistd.h>
+
+enum {
+    ARENAS_MAX = 4,
+    MMAP_BYTES_MIN = 4 << 20,
+    TRIM_BYTES_MIN = 8 << 20,
+};
 
 static void die_of_exhaustion(void)
 {
@@ -36,4 +45,25 @@ void *tj_heap_grow(void *old, size_t size)
 void tj_heap_free(void *memory)
 {
     free(memory);
+}
+
+/* -- for servers ---------------------------------------------------------- */
+
+/* Many threads would each get an allocator arena of their own, each of which
+ * keeps what it once needed.  A few are enough, and big blocks go back to the
+ * system as soon as they are freed. */
+void tj_heap_tune(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_ARENA_MAX, ARENAS_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES_MIN);
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES_MIN);
+#endif
+}
+
+void tj_heap_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }

@@ -20,4 +20,10 @@ void *tj_heap_grow(void *old, size_t size);
 /* Takes NULL. */
 void tj_heap_free(void *memory);
 
+/* For a process that stays and has many threads: bounds what the allocator
+ * keeps for itself.  Once, at the start. */
+void tj_heap_tune(void);
+/* Gives back what is free; for quiet times. */
+void tj_heap_trim(void);
+
 #endif

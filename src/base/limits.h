@@ -92,4 +92,41 @@
 #define TJ_EVIDENCE_MAX       ((size_t)64)
 #define TJ_QUOTE_BYTES_MAX    ((size_t)4096)
 
+/* -- serving -------------------------------------------------------------- */
+/* A request's body as it comes, and again after decompression (--body-max):
+ * OTLP's own advice to collectors. */
+#define TJ_BODY_BYTES_MAX ((size_t)64 << 20)
+/* Of all bodies together: a few large ones, or thousands of usual ones. */
+#define TJ_BODIES_BYTES_MAX ((size_t)512 << 20)
+/* A body is guessed to grow this much; one that grows more is read again
+ * with more room.  Traces shrink 5 to 50 times. */
+#define TJ_BODY_RATIO_GUESS ((size_t)16)
+/* Beyond --body-max, so much is read and thrown away so that the client sees
+ * the answer; who sends more is cut off. */
+#define TJ_BODY_DISCARD_BYTES_MAX ((size_t)1 << 30)
+/* Clients send 10 to 20. */
+#define TJ_REQUEST_HEADERS_MAX ((size_t)100)
+/* Request line and headers, with what the door needs to keep them. */
+#define TJ_REQUEST_HEAD_BYTES_MAX ((size_t)32 << 10)
+/* MLflow's clients send up to 100 ids in a query. */
+#define TJ_QUERY_PARAMS_MAX ((size_t)1000)
+/* Requests at work: they wait for the disk together, so more than cores. */
+#define TJ_WORKERS_MAX 64
+#define TJ_QUEUE_MAX   1024
+/* 8 to 12 KB each while idle. */
+#define TJ_CONNECTIONS_MAX 4096
+/* Of one address that is not loopback, where a reverse proxy would be. */
+#define TJ_CONNECTIONS_PER_ADDRESS_MAX 512
+/* A connection may wait so long for its next request; exporters send every
+ * five seconds, pools keep theirs for a minute. */
+#define TJ_IDLE_SECONDS 75
+/* From the first line of a request to the last byte of its body; and as long
+ * for the answer, with time for its size at 64 KB/s. */
+#define TJ_REQUEST_SECONDS 60
+/* What is at work when the server is told to stop; service managers wait 30
+ * to 90 seconds before they kill. */
+#define TJ_DRAIN_SECONDS 25
+/* An answer above this is compressed when the client can read it. */
+#define TJ_COMPRESS_BYTES_MIN ((size_t)4096)
+
 #endif

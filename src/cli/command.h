@@ -63,6 +63,7 @@ extern const struct command command_show;
 extern const struct command command_tool;
 extern const struct command command_judge;
 extern const struct command command_judges;
+extern const struct command command_serve;
 extern const struct command command_doctor;
 extern const struct command command_completion;
 

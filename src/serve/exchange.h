@@ -28,12 +28,14 @@ enum tj_method {
     TJ_METHOD_OTHER,
 };
 
+struct tj_route;
+
 struct tj_param {
     tj_str name;
     tj_str value;
 };
 
-enum { TJ_CAPTURES_MAX = 4, TJ_ANSWER_HEADERS_MAX = 8 };
+enum { TJ_CAPTURES_MAX = 4, TJ_ANSWER_HEADERS_MAX = 16 };
 
 struct tj_request {
     enum tj_method method;
@@ -46,6 +48,7 @@ struct tj_request {
     tj_str captures[TJ_CAPTURES_MAX]; /* what stood for {} in the route */
     unsigned api_major;               /* 2 or 3 on MLflow's routes, else 0 */
     const struct tj_grant *grant;     /* who asks, and what they may */
+    const struct tj_route *route;     /* set by tj_route_run; NULL: none */
     struct tj_arena *arena;
 };
 

@@ -4,6 +4,7 @@
 #include "serve/route.h"
 
 #include "base/hex.h"
+#include "serve/body.h"
 #include "serve/mlflow.h"
 
 static const struct tj_route *const tables[] = {
@@ -83,36 +84,6 @@ static bool has_method(const struct tj_route *route, enum tj_method method)
            (method == TJ_METHOD_HEAD && route->method == TJ_METHOD_GET);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* A '%' that is no escape stays as it is. */
-static tj_str percent_decoded(tj_str text, struct tj_arena *a)
-{
-    if (tj_str_find_byte(text, '%') == (size_t)-1)
-        return text;
-    char *out = tj_arena_alloc(a, text.len);
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        bool whole = text.ptr[i] == '%' && i + 2 < text.len;
-        int high = whole ? hex_digit(text.ptr[i + 1]) : -1;
-        int low = whole ? hex_digit(text.ptr[i + 2]) : -1;
-        if (high >= 0 && low >= 0) {
-            out[len++] = (char)(high << 4 | low);
-            i += 2;
-        } else {
-            out[len++] = text.ptr[i];
-        }
-    }
-    return (tj_str){out, len};
-}
-
 struct best {
     const struct tj_route *route;
     int count;
@@ -152,7 +123,7 @@ const struct tj_route *tj_route_find(struct tj_request *rq, bool *path_known)
         try_table(tables[i], rq->method, path, rq->api_major, &best,
                   path_known);
     for (int i = 0; i < best.count; i++)
-        rq->captures[i] = percent_decoded(best.captures[i], rq->arena);
+        rq->captures[i] = tj_percent_decoded(best.captures[i], rq->arena);
     return best.route;
 }
 
@@ -179,6 +150,7 @@ void tj_route_run(struct tj_server *s, struct tj_request *rq,
     bool path_known;
     const struct tj_route *route = tj_route_find(rq, &path_known);
     *out = (struct tj_answer){0};
+    rq->route = route;
     if (!route) {
         answer_unknown(rq, path_known, out);
         return;

@@ -23,11 +23,14 @@ struct tj_server_counts {
     atomic_uint_fast64_t span_bytes;     /* bodies that carried them */
 };
 
+struct tj_meter;
+
 struct tj_server {
     struct tj_store *store;
-    tj_str version;        /* of tracejudge */
-    size_t body_bytes_max; /* after decompression */
-    bool ready;            /* for /readyz; false while stopping */
+    tj_str version;         /* of tracejudge */
+    size_t body_bytes_max;  /* after decompression */
+    atomic_bool ready;      /* for /readyz; false while stopping */
+    struct tj_meter *meter; /* what /metrics shows of requests; may be NULL */
     struct tj_server_counts counts;
 };
 

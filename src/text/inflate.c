@@ -120,34 +120,51 @@ static bool run(struct job *j, struct tj_err *err)
     return true;
 }
 
+/* The caller has filled bytes and initialised out. */
+static bool inflate_all(struct job *j, int window_bits, tj_str *out,
+                        struct tj_err *err)
+{
+    j->in_left = j->bytes.len;
+    j->z.next_in = (const Bytef *)j->bytes.ptr;
+    if (inflateInit2(&j->z, window_bits))
+        return tj_fail(err, TJ_E_LIMIT, "no memory for decompression");
+    bool ok = run(j, err);
+    (void)inflateEnd(&j->z);
+    if (ok)
+        *out = tj_buf_str(&j->out);
+    return ok;
+}
+
 bool tj_inflate(tj_str bytes, size_t bytes_max, struct tj_arena *a, tj_str *out,
                 struct tj_err *err)
 {
     bool gzip = tj_is_gzip(bytes);
     if (!gzip && !is_zlib(bytes))
         return tj_fail(err, TJ_E_INPUT, "offset 0: neither gzip nor zlib data");
-    struct job j = {.bytes = bytes, .in_left = bytes.len};
+    struct job j = {.bytes = bytes};
     tj_buf_init(&j.out, a, bytes_max);
-    j.z.next_in = (const Bytef *)bytes.ptr;
-    if (inflateInit2(&j.z, gzip ? WINDOW_BITS + GZIP_WRAPPER : WINDOW_BITS))
-        return tj_fail(err, TJ_E_LIMIT, "no memory for decompression");
-    bool ok = run(&j, err);
-    (void)inflateEnd(&j.z);
-    if (ok)
-        *out = tj_buf_str(&j.out);
-    return ok;
+    return inflate_all(&j, gzip ? WINDOW_BITS + GZIP_WRAPPER : WINDOW_BITS, out,
+                       err);
 }
 
-bool tj_deflate_gzip(tj_str bytes, struct tj_arena *a, tj_str *out,
-                     struct tj_err *err)
+bool tj_inflate_http(tj_str bytes, size_t bytes_max, struct tj_arena *a,
+                     tj_str *out, struct tj_err *err)
+{
+    struct job j = {.bytes = bytes};
+    tj_buf_init(&j.out, a, bytes_max);
+    return inflate_all(&j, is_zlib(bytes) ? WINDOW_BITS : -WINDOW_BITS, out,
+                       err);
+}
+
+static bool deflate_gzip(tj_str bytes, int level, struct tj_arena *a,
+                         tj_str *out, struct tj_err *err)
 {
     if (bytes.len > UINT_MAX)
         return tj_fail(err, TJ_E_LIMIT, "gzip input is over %u bytes",
                        UINT_MAX);
     z_stream z = {0};
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-                     WINDOW_BITS + GZIP_WRAPPER, MAX_MEM_LEVEL,
-                     Z_DEFAULT_STRATEGY))
+    if (deflateInit2(&z, level, Z_DEFLATED, WINDOW_BITS + GZIP_WRAPPER,
+                     MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY))
         return tj_fail(err, TJ_E_LIMIT, "no memory for compression");
     size_t bound = deflateBound(&z, bytes.len);
     char *to = tj_arena_alloc(a, bound);
@@ -163,4 +180,16 @@ bool tj_deflate_gzip(tj_str bytes, struct tj_arena *a, tj_str *out,
                        UINT_MAX);
     *out = tj_str_make(to, size);
     return true;
+}
+
+bool tj_deflate_gzip(tj_str bytes, struct tj_arena *a, tj_str *out,
+                     struct tj_err *err)
+{
+    return deflate_gzip(bytes, Z_DEFAULT_COMPRESSION, a, out, err);
+}
+
+bool tj_deflate_gzip_fast(tj_str bytes, struct tj_arena *a, tj_str *out,
+                          struct tj_err *err)
+{
+    return deflate_gzip(bytes, Z_BEST_SPEED, a, out, err);
 }

@@ -18,8 +18,14 @@ bool tj_is_gzip(tj_str bytes) TJ_PURE;
  * broken or truncated data, TJ_E_LIMIT when it grows past bytes_max. */
 bool tj_inflate(tj_str bytes, size_t bytes_max, struct tj_arena *a, tj_str *out,
                 struct tj_err *err) TJ_MUST_USE;
+/* What HTTP calls deflate: zlib, or the bare stream that some send for it. */
+bool tj_inflate_http(tj_str bytes, size_t bytes_max, struct tj_arena *a,
+                     tj_str *out, struct tj_err *err) TJ_MUST_USE;
 /* gzip, for tests and exports. */
 bool tj_deflate_gzip(tj_str bytes, struct tj_arena *a, tj_str *out,
                      struct tj_err *err) TJ_MUST_USE;
+/* The same at the lowest level, for answers that are sent once. */
+bool tj_deflate_gzip_fast(tj_str bytes, struct tj_arena *a, tj_str *out,
+                          struct tj_err *err) TJ_MUST_USE;
 
 #endif

@@ -11,6 +11,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "base/buf.h"
 #include "base/heap.h"
 #include "base/limits.h"
 
@@ -20,6 +21,8 @@ enum {
      * 3.1.1.2): nothing honest grows more than that. */
     BLOCK_BYTES_MAX = 128 << 10,
     BLOCK_FRAME_BYTES_MIN = 4,
+    HTTP_WINDOW_LOG_MAX = 23, /* RFC 9659 */
+    HTTP_CHUNK_BYTES_MAX = 16 << 20,
 };
 
 struct tj_zstd {
@@ -129,4 +132,65 @@ bool tj_zstd_read(struct tj_zstd *z, tj_str frame, size_t size,
     assert(got == size);
     *out = tj_str_make(to, size);
     return true;
+}
+
+/* -- as clients send it --------------------------------------------------- */
+
+/* Lets zstd write once.  At the ceiling it gets one byte beside the buffer:
+ * data that ends exactly there is fine, one byte more is not. */
+static size_t step(ZSTD_DCtx *reader, ZSTD_inBuffer *in, struct tj_buf *out)
+{
+    char beyond = 0;
+    size_t before = out->len;
+    size_t room = tj_size_min(tj_buf_room(out),
+                              tj_size_min(tj_size_max(before, BLOCK_BYTES_MAX),
+                                          HTTP_CHUNK_BYTES_MAX));
+    char *to = room ? tj_buf_take(out, room) : NULL;
+    ZSTD_outBuffer to_buf = {to ? to : &beyond, to ? room : 1, 0};
+    size_t rc = ZSTD_decompressStream(reader, &to_buf, in);
+    if (to)
+        tj_buf_cut(out, before + to_buf.pos);
+    else if (to_buf.pos)
+        out->full = true;
+    return rc;
+}
+
+static bool read_frames(ZSTD_DCtx *reader, tj_str bytes, struct tj_buf *out,
+                        struct tj_err *err)
+{
+    ZSTD_inBuffer in = {bytes.ptr, bytes.len, 0};
+    for (;;) {
+        size_t in_before = in.pos;
+        size_t out_before = out->len;
+        size_t rc = step(reader, &in, out);
+        if (ZSTD_isError(rc))
+            return tj_fail(err, TJ_E_INPUT, "offset %zu: broken zstd data: %s",
+                           in.pos, ZSTD_getErrorName(rc));
+        if (out->full)
+            return tj_buf_ok(out, "decompressed data", err);
+        if (rc == 0 && in.pos == in.size)
+            return true;
+        if (in.pos == in_before && out->len == out_before)
+            return tj_fail(err, TJ_E_INPUT,
+                           "offset %zu: the zstd data is cut off", bytes.len);
+    }
+}
+
+bool tj_zstd_read_http(tj_str bytes, size_t bytes_max, struct tj_arena *a,
+                       tj_str *out, struct tj_err *err)
+{
+    if (!bytes.len)
+        return tj_fail(err, TJ_E_INPUT, "offset 0: no zstd frame");
+    ZSTD_DCtx *reader = ZSTD_createDCtx();
+    if (!reader)
+        return tj_fail(err, TJ_E_LIMIT, "no memory for decompression");
+    struct tj_buf buf;
+    tj_buf_init(&buf, a, bytes_max);
+    (void)ZSTD_DCtx_setParameter(reader, ZSTD_d_windowLogMax,
+                                 HTTP_WINDOW_LOG_MAX);
+    bool ok = read_frames(reader, bytes, &buf, err);
+    (void)ZSTD_freeDCtx(reader);
+    if (ok)
+        *out = tj_buf_str(&buf);
+    return ok;
 }

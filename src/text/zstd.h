@@ -29,4 +29,10 @@ bool tj_zstd_read(struct tj_zstd *z, tj_str frame, size_t size,
                   struct tj_arena *a, tj_str *out, struct tj_err *err)
     TJ_MUST_USE;
 
+/* Frames in a row, of sizes that they need not say, as clients send them: out
+ * stops at bytes_max (TJ_E_LIMIT), and a window over the 8 MB that RFC 9659
+ * allows is refused.  Needs no codec; any thread. */
+bool tj_zstd_read_http(tj_str bytes, size_t bytes_max, struct tj_arena *a,
+                       tj_str *out, struct tj_err *err) TJ_MUST_USE;
+
 #endif

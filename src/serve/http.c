@@ -1,0 +1,794 @@
+/* http.c - libmicrohttpd on its epoll thread, and what it leaves to us.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The library calls us on its one thread: when a connection comes and goes,
+ * when a request line is there, when the head is there, for each piece of a
+ * body, when a request is over.  A request that is whole is suspended, so the
+ * library forgets it until the worker that answers it resumes it.
+ *
+ * The library has a timeout for silence only; one who sends a byte a second
+ * never meets it.  So every connection is in a list with its state and since
+ * when it is in it, and whoever is late is shut down: the library sees the
+ * end of the connection and clears it away.  The socket is closed only after
+ * the connection has left the list, under the same lock.
+ */
+#include "serve/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/limits.h"
+#include "serve/body.h"
+
+enum {
+    LISTEN_BACKLOG = 1024,
+    BODY_BYTES_FIRST = 16 << 10,
+    ANSWER_BYTES_PER_SECOND_MIN = 64 << 10,
+    HEAD_MS_MAX = 20000, /* a request line to the last header */
+    SHED_MS_MIN = 2000,  /* idle connections younger than this are kept */
+    PORT_TEXT_MAX = 8,
+};
+
+enum state { WAITING, READING, WORKING, SENDING };
+
+struct connection {
+    struct connection *prev;
+    struct connection *next;
+    int fd;
+    enum state state;
+    uint64_t since_ns; /* in this state */
+    bool head_done;    /* READING: the body now */
+    bool is_loopback;
+    uint64_t allowed_ms; /* SENDING */
+    unsigned char address[16];
+};
+
+struct exchange {
+    struct tj_job job;
+    struct tj_http *http;
+    struct MHD_Connection *mhd;
+    struct connection *connection;
+    struct tj_arena arena;
+    struct tj_request rq;
+    struct tj_answer answer;
+    uint64_t start_ns;
+    tj_str uri;
+    char *body;
+    size_t body_len;
+    size_t body_cap;    /* taken from the room */
+    uint64_t body_says; /* Content-Length; UINT64_MAX: chunked */
+    uint64_t discarded;
+    bool begun;    /* the head was looked at */
+    bool answered; /* answer is to be sent, what still comes is not kept */
+};
+
+struct tj_http {
+    struct tj_http_options options;
+    struct MHD_Daemon *daemon;
+    pthread_mutex_t lock; /* guards the list and what is in it */
+    struct connection *connections;
+    unsigned connection_count;
+    unsigned request_count;
+    bool draining;
+    bool quiesced;
+};
+
+/* -- listening ------------------------------------------------------------ */
+
+static bool resolve(tj_str host, unsigned port, struct addrinfo **out,
+                    struct tj_err *err)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+    };
+    char service[PORT_TEXT_MAX];
+    struct tj_arena a = {0};
+    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = tj_str_slice(host, 1, host.len - 2);
+    (void)snprintf(service, sizeof service, "%u", port);
+    int rc = getaddrinfo(tj_cstr(&a, host), service, &hints, out);
+    tj_arena_release(&a);
+    if (rc == 0)
+        return true;
+    return tj_fail(err, TJ_E_INPUT, "host %.*s: %s", TJ_STR_ARG(host),
+                   gai_strerror(rc));
+}
+
+/* A name like "localhost" has two addresses; IPv4 is what clients try. */
+static const struct addrinfo *best_of(const struct addrinfo *list)
+{
+    for (const struct addrinfo *i = list; i; i = i->ai_next)
+        if (i->ai_family == AF_INET)
+            return i;
+    return list;
+}
+
+static unsigned port_of(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        return 0;
+    if (address.ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+}
+
+static int listen_at(const struct addrinfo *at)
+{
+    int on = 1;
+    assert(at);
+    int fd = socket(at->ai_family, SOCK_STREAM, 0);
+    if (fd < 0)
+        return -1;
+    bool ok = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+              fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+              setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+              bind(fd, at->ai_addr, at->ai_addrlen) == 0 &&
+              listen(fd, LISTEN_BACKLOG) == 0;
+    if (ok)
+        return fd;
+    int why = errno;
+    (void)close(fd);
+    errno = why;
+    return -1;
+}
+
+static const char *reason(int code)
+{
+    switch (code) {
+    case EADDRINUSE: return "the port is in use; choose another with --port";
+    case EADDRNOTAVAIL: return "no such address on this machine";
+    case EACCES: return "permission denied";
+    case EMFILE:
+    case ENFILE: return "too many open files";
+    default: return "the system refused";
+    }
+}
+
+bool tj_http_listen(tj_str host, unsigned *port, int *fd, struct tj_err *err)
+{
+    struct addrinfo *list = NULL;
+    if (!resolve(host, *port, &list, err))
+        return false;
+    int made = listen_at(best_of(list));
+    int why = errno;
+    freeaddrinfo(list);
+    if (made < 0)
+        return tj_fail(err, TJ_E_IO, "listen on %.*s port %u: %s",
+                       TJ_STR_ARG(host), *port, reason(why));
+    *fd = made;
+    *port = port_of(made);
+    return true;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 =
+            (const struct sockaddr_in *)(const void *)address;
+        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+    }
+    const struct sockaddr_in6 *v6 =
+        (const struct sockaddr_in6 *)(const void *)address;
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) &&
+            v6->sin6_addr.s6_addr[12] == 127);
+}
+
+bool tj_http_is_loopback(tj_str host)
+{
+    struct addrinfo *list = NULL;
+    struct tj_err ignored;
+    if (!resolve(host, 0, &list, &ignored))
+        return false;
+    bool all = true;
+    for (const struct addrinfo *i = list; i; i = i->ai_next)
+        all = all && is_loopback(i->ai_addr);
+    freeaddrinfo(list);
+    return all;
+}
+
+/* -- connections ---------------------------------------------------------- */
+
+static void enter(struct tj_http *h, struct connection *c, enum state state)
+{
+    if (!c)
+        return;
+    (void)pthread_mutex_lock(&h->lock);
+    c->state = state;
+    c->since_ns = tj_mono_ns();
+    c->head_done = false;
+    (void)pthread_mutex_unlock(&h->lock);
+}
+
+/* IPv4 and IPv6 in one shape: of IPv6 the first 64 bits, which one user
+ * has. */
+static void address_of(const struct sockaddr *from, struct connection *c)
+{
+    memset(c->address, 0, sizeof c->address);
+    if (from->sa_family == AF_INET)
+        memcpy(c->address + 12,
+               &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    else if (from->sa_family == AF_INET6)
+        memcpy(c->address,
+               &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+               8);
+    c->is_loopback = is_loopback(from);
+}
+
+static enum MHD_Result on_accept(void *ctx, const struct sockaddr *from,
+                                 socklen_t size)
+{
+    struct tj_http *h = ctx;
+    struct connection key;
+    unsigned same = 0;
+    (void)size;
+    address_of(from, &key);
+    if (key.is_loopback)
+        return MHD_YES;
+    (void)pthread_mutex_lock(&h->lock);
+    for (struct connection *c = h->connections; c; c = c->next)
+        same += !c->is_loopback &&
+                !memcmp(c->address, key.address, sizeof c->address);
+    (void)pthread_mutex_unlock(&h->lock);
+    return same < h->options.connections_per_address_max ? MHD_YES : MHD_NO;
+}
+
+static void add_connection(struct tj_http *h, struct MHD_Connection *mhd,
+                           void **socket_context)
+{
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *from =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct connection *c = tj_heap_new(sizeof *c);
+    c->fd = fd->connect_fd;
+    c->since_ns = tj_mono_ns();
+    address_of(from->client_addr, c);
+    (void)pthread_mutex_lock(&h->lock);
+    c->next = h->connections;
+    if (c->next)
+        c->next->prev = c;
+    h->connections = c;
+    h->connection_count++;
+    (void)pthread_mutex_unlock(&h->lock);
+    *socket_context = c;
+}
+
+static void drop_connection(struct tj_http *h, void **socket_context)
+{
+    struct connection *c = *socket_context;
+    if (!c)
+        return;
+    (void)pthread_mutex_lock(&h->lock);
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        h->connections = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    h->connection_count--;
+    (void)pthread_mutex_unlock(&h->lock);
+    tj_heap_free(c);
+    *socket_context = NULL;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *mhd,
+                          void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        add_connection(ctx, mhd, socket_context);
+    else
+        drop_connection(ctx, socket_context);
+}
+
+static bool is_late(const struct tj_http *h, const struct connection *c,
+                    uint64_t now_ns)
+{
+    uint64_t ms = (now_ns - c->since_ns) / TJ_NS_PER_MS;
+    unsigned head_ms = h->options.request_ms < HEAD_MS_MAX
+                           ? h->options.request_ms
+                           : HEAD_MS_MAX;
+    switch (c->state) {
+    case WAITING: return ms >= h->options.idle_ms;
+    case READING: return ms >= (c->head_done ? h->options.request_ms : head_ms);
+    case WORKING: return false;
+    case SENDING: return ms >= c->allowed_ms;
+    }
+    return false;
+}
+
+/* When connections run out, those that have waited longest go first: one who
+ * opens thousands and says nothing does not shut the others out. */
+static void shed(struct tj_http *h, uint64_t now_ns)
+{
+    unsigned high = h->options.connections_max / 8 * 7;
+    unsigned low = h->options.connections_max / 4 * 3;
+    if (h->connection_count < high)
+        return;
+    unsigned surplus = h->connection_count - low;
+    struct connection *oldest = h->connections;
+    while (oldest && oldest->next)
+        oldest = oldest->next;
+    for (struct connection *c = oldest; c && surplus; c = c->prev) {
+        if (c->state != WAITING ||
+            now_ns - c->since_ns < SHED_MS_MIN * TJ_NS_PER_MS)
+            continue;
+        (void)shutdown(c->fd, SHUT_RDWR);
+        surplus--;
+    }
+}
+
+void tj_http_sweep(struct tj_http *h)
+{
+    uint64_t now_ns = tj_mono_ns();
+    (void)pthread_mutex_lock(&h->lock);
+    for (struct connection *c = h->connections; c; c = c->next) {
+        if (is_late(h, c, now_ns))
+            (void)shutdown(c->fd, SHUT_RDWR);
+        else if (h->draining && c->state == WAITING)
+            (void)shutdown(c->fd, SHUT_RD); /* what has come is still read */
+    }
+    shed(h, now_ns);
+    (void)pthread_mutex_unlock(&h->lock);
+}
+
+unsigned tj_http_connections(struct tj_http *h)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    unsigned count = h->connection_count;
+    (void)pthread_mutex_unlock(&h->lock);
+    return count;
+}
+
+unsigned tj_http_requests(struct tj_http *h)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    unsigned count = h->request_count;
+    (void)pthread_mutex_unlock(&h->lock);
+    return count;
+}
+
+/* -- the head of a request ------------------------------------------------ */
+
+static void *on_request_line(void *ctx, const char *uri,
+                             struct MHD_Connection *mhd)
+{
+    struct tj_http *h = ctx;
+    struct exchange *e = tj_heap_new(sizeof *e);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    e->http = h;
+    e->mhd = mhd;
+    e->connection = info ? info->socket_context : NULL;
+    e->start_ns = tj_mono_ns();
+    e->rq.arena = &e->arena;
+    e->uri = tj_str_dup(&e->arena, tj_str_c(uri));
+    enter(h, e->connection, READING);
+    (void)pthread_mutex_lock(&h->lock);
+    h->request_count++;
+    (void)pthread_mutex_unlock(&h->lock);
+    return e;
+}
+
+static enum tj_method method_of(const char *name)
+{
+    static const char *const names[] = {
+        [TJ_METHOD_GET] = "GET",         [TJ_METHOD_HEAD] = "HEAD",
+        [TJ_METHOD_POST] = "POST",       [TJ_METHOD_PUT] = "PUT",
+        [TJ_METHOD_PATCH] = "PATCH",     [TJ_METHOD_DELETE] = "DELETE",
+        [TJ_METHOD_OPTIONS] = "OPTIONS",
+    };
+    for (size_t i = 0; i < TJ_COUNT(names); i++)
+        if (!strcmp(name, names[i]))
+            return (enum tj_method)i;
+    return TJ_METHOD_OTHER;
+}
+
+struct header_list {
+    struct tj_arena *arena;
+    struct tj_header *items;
+    size_t count;
+};
+
+static enum MHD_Result take_header(void *ctx, enum MHD_ValueKind kind,
+                                   const char *name, size_t name_len,
+                                   const char *value, size_t value_len)
+{
+    struct header_list *list = ctx;
+    (void)kind;
+    if (list->count == TJ_REQUEST_HEADERS_MAX)
+        return MHD_NO;
+    list->items[list->count++] = (struct tj_header){
+        tj_str_dup(list->arena, tj_str_make(name, name_len)),
+        tj_str_dup(list->arena, tj_str_make(value, value_len)),
+    };
+    return MHD_YES;
+}
+
+/* False: too many. */
+static bool take_headers(struct exchange *e)
+{
+    int count = MHD_get_connection_values(e->mhd, MHD_HEADER_KIND, NULL, NULL);
+    if (count < 0 || (size_t)count > TJ_REQUEST_HEADERS_MAX)
+        return false;
+    struct header_list list = {
+        .arena = &e->arena,
+        .items = tj_arena_array(&e->arena, struct tj_header, (size_t)count + 1),
+    };
+    (void)MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, take_header,
+                                      &list);
+    e->rq.headers = list.items;
+    e->rq.header_count = list.count;
+    return true;
+}
+
+static size_t count_of(const struct tj_request *rq, tj_str name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rq->header_count; i++)
+        count += tj_str_eq_fold(rq->headers[i].name, name);
+    return count;
+}
+
+/* Where one body ends and the next request begins must have one answer, or a
+ * proxy in front of us may have another (RFC 9112, 6.3 and 11.2).  NULL: it
+ * has. */
+static const char *ambiguity(struct exchange *e)
+{
+    tj_str coding_name = TJ_STR("Transfer-Encoding");
+    tj_str coding = tj_request_header(&e->rq, coding_name);
+    size_t codings = count_of(&e->rq, coding_name);
+    size_t lengths = count_of(&e->rq, TJ_STR("Content-Length"));
+    if (codings > 1 || lengths > 1 || (codings && lengths))
+        return "more than one length of the body";
+    if (codings && !tj_str_eq_fold(coding, TJ_STR("chunked")))
+        return "Transfer-Encoding must be chunked";
+    if (count_of(&e->rq, TJ_STR("Host")) > 1)
+        return "more than one Host header";
+    e->body_says = codings ? UINT64_MAX : 0;
+    if (lengths)
+        (void)!tj_str_to_u64(
+            tj_request_header(&e->rq, TJ_STR("Content-Length")), &e->body_says);
+    return NULL;
+}
+
+static enum MHD_Result send_answer(struct exchange *e, bool last);
+
+/* Answers without the body.  A client that asked first whether to send it
+ * (or has none) is told at once; of others the body is read and thrown away,
+ * since most do not look at an answer before they have sent everything. */
+static enum MHD_Result refuse(struct exchange *e)
+{
+    tj_str expect = tj_request_header(&e->rq, TJ_STR("Expect"));
+    e->answered = true;
+    bool asks = tj_str_eq_fold(expect, TJ_STR("100-continue"));
+    bool endless =
+        e->body_says != UINT64_MAX && e->body_says > TJ_BODY_DISCARD_BYTES_MAX;
+    if (e->body_says && (asks || endless))
+        return send_answer(e, true);
+    return e->body_says ? MHD_YES : send_answer(e, false);
+}
+
+static enum MHD_Result refuse_text(struct exchange *e, int status, tj_str text)
+{
+    e->answered = true;
+    tj_answer_text(&e->answer, status, text);
+    return send_answer(e, true);
+}
+
+static enum MHD_Result begin(struct exchange *e, const char *method)
+{
+    struct tj_http *h = e->http;
+    struct tj_err err;
+    e->begun = true;
+    e->rq.method = method_of(method);
+    e->rq.path = e->uri;
+    if (!take_headers(e))
+        return refuse_text(e, 431, TJ_STR("too many headers"));
+    const char *what = ambiguity(e);
+    if (what)
+        return refuse_text(e, 400, tj_str_c(what));
+    if (!tj_target_parse(e->uri, &e->rq, &err))
+        return refuse_text(e, 400,
+                           tj_str_dup(&e->arena, tj_str_c(err.message)));
+    if (e->connection) {
+        (void)pthread_mutex_lock(&h->lock);
+        e->connection->head_done = true;
+        (void)pthread_mutex_unlock(&h->lock);
+    }
+    if (!h->options.ops->admit(h->options.ctx, &e->rq, &e->answer))
+        return refuse(e);
+    if (e->body_says != UINT64_MAX &&
+        e->body_says > h->options.body_bytes_max) {
+        h->options.ops->too_large(h->options.ctx, &e->rq, &e->answer);
+        return refuse(e);
+    }
+    return MHD_YES;
+}
+
+/* -- the body ------------------------------------------------------------- */
+
+/* Gives back what the body took. */
+static void drop_body(struct exchange *e)
+{
+    tj_room_give(e->http->options.room, e->body_cap);
+    tj_heap_free(e->body);
+    e->body = NULL;
+    e->body_cap = 0;
+}
+
+/* Room is taken as bytes come and not as they are announced, so that an
+ * announcement alone takes nothing. */
+static bool make_room(struct exchange *e, size_t needed)
+{
+    size_t cap = tj_size_max(needed, 2 * e->body_cap);
+    cap = tj_size_max(cap, BODY_BYTES_FIRST);
+    if (e->body_says != UINT64_MAX)
+        cap = tj_size_max(needed, tj_size_min(cap, (size_t)e->body_says));
+    cap =
+        tj_size_max(needed, tj_size_min(cap, e->http->options.body_bytes_max));
+    if (!tj_room_take(e->http->options.room, cap - e->body_cap))
+        return false;
+    e->body = tj_heap_grow(e->body, cap);
+    e->body_cap = cap;
+    return true;
+}
+
+static enum MHD_Result take_bytes(struct exchange *e, tj_str bytes)
+{
+    const struct tj_http_options *o = &e->http->options;
+    if (!e->answered && bytes.len > o->body_bytes_max - e->body_len) {
+        o->ops->too_large(o->ctx, &e->rq, &e->answer);
+        e->answered = true;
+    } else if (!e->answered && bytes.len > e->body_cap - e->body_len &&
+               !make_room(e, e->body_len + bytes.len)) {
+        o->ops->busy(o->ctx, &e->rq, &e->answer);
+        e->answered = true;
+    }
+    if (!e->answered) {
+        memcpy(e->body + e->body_len, bytes.ptr, bytes.len);
+        e->body_len += bytes.len;
+        return MHD_YES;
+    }
+    drop_body(e);
+    e->discarded += bytes.len;
+    return e->discarded > TJ_BODY_DISCARD_BYTES_MAX ? MHD_NO : MHD_YES;
+}
+
+/* -- the answer ----------------------------------------------------------- */
+
+static void add_header(struct MHD_Response *r, struct tj_arena *a, tj_str name,
+                       tj_str value)
+{
+    /* The library refuses names and values with line breaks. */
+    (void)MHD_add_response_header(r, tj_cstr(a, name), tj_cstr(a, value));
+}
+
+/* What is sent lives in the exchange, which outlives the sending.  The cast
+ * is the library's type for "will only be read". */
+static struct MHD_Response *response_of(struct exchange *e)
+{
+    union {
+        const void *in;
+        void *out;
+    } bytes = {.in = e->answer.body.len ? e->answer.body.ptr : ""};
+    return MHD_create_response_from_buffer(e->answer.body.len, bytes.out,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
+static enum MHD_Result send_answer(struct exchange *e, bool last)
+{
+    struct tj_http *h = e->http;
+    struct MHD_Response *r = response_of(e);
+    if (!r)
+        return MHD_NO;
+    if (e->answer.content_type.len)
+        add_header(r, &e->arena, TJ_STR("Content-Type"),
+                   e->answer.content_type);
+    for (size_t i = 0; i < e->answer.header_count; i++)
+        add_header(r, &e->arena, e->answer.headers[i].name,
+                   e->answer.headers[i].value);
+    (void)pthread_mutex_lock(&h->lock);
+    last = last || h->draining;
+    if (e->connection)
+        e->connection->allowed_ms =
+            h->options.request_ms +
+            e->answer.body.len / ANSWER_BYTES_PER_SECOND_MIN * 1000;
+    (void)pthread_mutex_unlock(&h->lock);
+    enter(h, e->connection, SENDING);
+    (void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    (void)MHD_add_response_header(r, "X-Frame-Options", "SAMEORIGIN");
+    if (last)
+        (void)MHD_add_response_header(r, "Connection", "close");
+    enum MHD_Result done =
+        MHD_queue_response(e->mhd, (unsigned)e->answer.status, r);
+    MHD_destroy_response(r);
+    return done;
+}
+
+static void on_work(struct tj_job *job)
+{
+    struct exchange *e = (struct exchange *)job;
+    struct tj_http *h = e->http;
+    h->options.ops->run(h->options.ctx, &e->rq, &e->answer);
+    e->answered = true;
+    MHD_resume_connection(e->mhd);
+}
+
+static enum MHD_Result submit(struct exchange *e)
+{
+    struct tj_http *h = e->http;
+    e->rq.body = tj_str_make(e->body, e->body_len);
+    e->job.run = on_work;
+    enter(h, e->connection, WORKING);
+    MHD_suspend_connection(e->mhd);
+    if (tj_pool_add(h->options.pool, &e->job))
+        return MHD_YES;
+    h->options.ops->busy(h->options.ctx, &e->rq, &e->answer);
+    e->answered = true;
+    MHD_resume_connection(e->mhd);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd,
+                                  const char *url, const char *method,
+                                  const char *version, const char *bytes,
+                                  size_t *size, void **request)
+{
+    struct exchange *e = *request;
+    (void)ctx, (void)mhd, (void)url, (void)version;
+    if (!e)
+        return MHD_NO;
+    if (!e->begun)
+        return begin(e, method);
+    if (*size) {
+        tj_str piece = tj_str_make(bytes, *size);
+        *size = 0;
+        return take_bytes(e, piece);
+    }
+    return e->answered ? send_answer(e, false) : submit(e);
+}
+
+static void on_end(void *ctx, struct MHD_Connection *mhd, void **request,
+                   enum MHD_RequestTerminationCode why)
+{
+    struct tj_http *h = ctx;
+    struct exchange *e = *request;
+    (void)mhd;
+    if (!e)
+        return;
+    *request = NULL;
+    struct tj_http_end end = {
+        .rq = &e->rq,
+        .status = e->answered ? e->answer.status : 0,
+        .body_bytes = e->body_len,
+        .answer_bytes = e->answer.body.len,
+        .duration_ns = tj_mono_ns() - e->start_ns,
+        .sent = why == MHD_REQUEST_TERMINATED_COMPLETED_OK,
+    };
+    if (e->begun)
+        h->options.ops->end(h->options.ctx, &end);
+    enter(h, e->connection, WAITING);
+    (void)pthread_mutex_lock(&h->lock);
+    h->request_count--;
+    (void)pthread_mutex_unlock(&h->lock);
+    drop_body(e);
+    tj_arena_release(&e->arena);
+    tj_heap_free(e);
+}
+
+/* -- the daemon ----------------------------------------------------------- */
+
+/* Paths and queries are decoded by those who know what they are. */
+static size_t leave_escapes(void *ctx, struct MHD_Connection *mhd, char *text)
+{
+    (void)ctx, (void)mhd;
+    return strlen(text);
+}
+
+static struct MHD_Daemon *start(struct tj_http *h)
+{
+    struct MHD_OptionItem more[] = {
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, h},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_end, h},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_request_line, h},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escapes, h},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+         (intptr_t)TJ_REQUEST_HEAD_BYTES_MAX, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)h->options.connections_max,
+         NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, h->options.listen_fd, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    /* Without its error log: that is about single connections. */
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    return MHD_start_daemon(flags, 0, on_accept, h, on_request, h,
+                            MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+}
+
+bool tj_http_open(const struct tj_http_options *options, struct tj_http **out,
+                  struct tj_err *err)
+{
+    struct tj_http *h = tj_heap_new(sizeof *h);
+    h->options = *options;
+    (void)pthread_mutex_init(&h->lock, NULL);
+    h->daemon = start(h);
+    if (!h->daemon) {
+        (void)close(options->listen_fd);
+        (void)pthread_mutex_destroy(&h->lock);
+        tj_heap_free(h);
+        return tj_fail(err, TJ_E_IO, "the HTTP server did not start");
+    }
+    *out = h;
+    return true;
+}
+
+/* Those that the system has accepted for us are still ours to serve. */
+static void take_pending(struct tj_http *h)
+{
+    for (;;) {
+        struct sockaddr_storage from;
+        socklen_t size = sizeof from;
+        int fd = accept(h->options.listen_fd, (struct sockaddr *)&from, &size);
+        if (fd < 0)
+            return;
+        /* On failure the library has closed it. */
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
+            fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+            (void)close(fd);
+        else
+            (void)MHD_add_connection(h->daemon, fd, (struct sockaddr *)&from,
+                                     size);
+    }
+}
+
+/* The socket is closed when the library's thread has ended, so that its
+ * number is nobody else's while that thread might still look at it. */
+static void stop_listening(struct tj_http *h)
+{
+    if (h->quiesced)
+        return;
+    h->quiesced = true;
+    (void)MHD_quiesce_daemon(h->daemon);
+    take_pending(h);
+    (void)shutdown(h->options.listen_fd, SHUT_RDWR);
+}
+
+void tj_http_drain(struct tj_http *h)
+{
+    stop_listening(h);
+    (void)pthread_mutex_lock(&h->lock);
+    h->draining = true;
+    (void)pthread_mutex_unlock(&h->lock);
+    tj_http_sweep(h);
+}
+
+void tj_http_close(struct tj_http *h)
+{
+    if (!h)
+        return;
+    stop_listening(h);
+    MHD_stop_daemon(h->daemon);
+    (void)close(h->options.listen_fd);
+    (void)pthread_mutex_destroy(&h->lock);
+    tj_heap_free(h);
+}

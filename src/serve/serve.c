@@ -1,0 +1,423 @@
+/* serve.c - the store, the guard, the routes, the pool and the sockets.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *     http.c --admit--> guard, credentials          (I/O thread)
+ *            --run----> decode -> route -> encode    (a worker)
+ *            --end----> count, log                   (I/O thread)
+ */
+#include "serve/serve.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "api/api_int.h"
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/limits.h"
+#include "serve/body.h"
+#include "serve/guard.h"
+#include "serve/http.h"
+#include "serve/meter.h"
+#include "serve/mlflow.h"
+#include "serve/pool.h"
+#include "serve/route.h"
+#include "serve/server.h"
+
+enum {
+    SWEEP_MS = 250,
+    WORKER_IDLE_MS = 10000,
+    SLOW_MS = 2000,       /* an answer that took longer is logged */
+    SPARE_FILES = 128,    /* for the store and the like */
+    TRIM_AFTER_MS = 5000, /* of quiet */
+};
+
+struct tj_serve {
+    struct tj_serve_options options;
+    struct tj_arena arena;
+    struct tracejudge *tj;
+    struct tj_server server;
+    struct tj_meter meter;
+    struct tj_guard guard;
+    struct tj_room room;
+    struct tj_pool *pool;
+    struct tj_http *http;
+    tj_str url;
+    atomic_bool stopping;
+    atomic_uint_fast64_t last_end_ns; /* of a request */
+};
+
+/* -- one request ---------------------------------------------------------- */
+
+static bool is_otlp(tj_str path)
+{
+    return tj_str_starts(path, TJ_STR("/v1/"));
+}
+
+/* MLflow's error object with a status that its codes do not have. */
+static void refuse(struct tj_request *rq, struct tj_answer *out, int status,
+                   enum tj_ml_code code, const char *message)
+{
+    (void)tj_ml_refuse(out, rq->arena, code, "%s", message);
+    out->status = status;
+}
+
+static void on_busy(void *ctx, struct tj_request *rq, struct tj_answer *out)
+{
+    struct tj_serve *s = ctx;
+    bool otlp = is_otlp(rq->path);
+    refuse(rq, out, otlp ? 429 : 503,
+           otlp ? TJ_ML_REQUEST_LIMIT_EXCEEDED : TJ_ML_TEMPORARILY_UNAVAILABLE,
+           "the server is busy; try again");
+    tj_answer_header(out, TJ_STR("Retry-After"), TJ_STR("1"));
+    tj_guard_mark(&s->guard, rq, out);
+}
+
+static void on_too_large(void *ctx, struct tj_request *rq,
+                         struct tj_answer *out)
+{
+    struct tj_serve *s = ctx;
+    struct tj_err err;
+    (void)tj_fail(&err, TJ_E_LIMIT,
+                  "the request body is over %zu bytes (--body-max)",
+                  s->server.body_bytes_max);
+    refuse(rq, out, 413, TJ_ML_INVALID_PARAMETER_VALUE, err.message);
+    tj_guard_mark(&s->guard, rq, out);
+}
+
+static bool on_admit(void *ctx, struct tj_request *rq, struct tj_answer *out)
+{
+    struct tj_serve *s = ctx;
+    rq->grant = &tj_grant_all;
+    if (tj_guard_check(&s->guard, rq, out))
+        return true;
+    tj_guard_mark(&s->guard, rq, out);
+    return false;
+}
+
+static void refuse_body(struct tj_serve *s, struct tj_request *rq,
+                        struct tj_answer *out, enum tj_body_fault fault,
+                        const struct tj_err *err)
+{
+    switch (fault) {
+    case TJ_BODY_FINE: break;
+    case TJ_BODY_BROKEN:
+        refuse(rq, out, 400, TJ_ML_BAD_REQUEST, err->message);
+        break;
+    case TJ_BODY_UNKNOWN:
+        refuse(rq, out, 415, TJ_ML_INVALID_PARAMETER_VALUE, err->message);
+        tj_answer_header(out, TJ_STR("Accept-Encoding"),
+                         TJ_STR("gzip, deflate, zstd"));
+        break;
+    case TJ_BODY_TOO_LARGE: on_too_large(s, rq, out); break;
+    case TJ_BODY_NO_ROOM: on_busy(s, rq, out); break;
+    }
+}
+
+static void on_run(void *ctx, struct tj_request *rq, struct tj_answer *out)
+{
+    struct tj_serve *s = ctx;
+    struct tj_err err;
+    size_t taken = 0;
+    enum tj_body_fault fault =
+        tj_body_decode(rq, s->server.body_bytes_max, &s->room, &taken, &err);
+    if (fault != TJ_BODY_FINE) {
+        refuse_body(s, rq, out, fault, &err);
+        return;
+    }
+    tj_route_run(&s->server, rq, out);
+    tj_room_give(&s->room, taken);
+    tj_body_encode(rq, out);
+    tj_guard_mark(&s->guard, rq, out);
+}
+
+static const char *method_name(enum tj_method method)
+{
+    static const char *const names[] = {
+        [TJ_METHOD_GET] = "GET",         [TJ_METHOD_HEAD] = "HEAD",
+        [TJ_METHOD_POST] = "POST",       [TJ_METHOD_PUT] = "PUT",
+        [TJ_METHOD_PATCH] = "PATCH",     [TJ_METHOD_DELETE] = "DELETE",
+        [TJ_METHOD_OPTIONS] = "OPTIONS", [TJ_METHOD_OTHER] = "other",
+    };
+    return names[method];
+}
+
+static void on_end(void *ctx, const struct tj_http_end *end)
+{
+    struct tj_serve *s = ctx;
+    struct tj_log_line line;
+    bool slow = end->duration_ns > SLOW_MS * TJ_NS_PER_MS;
+    bool bad = end->status >= 500;
+    tj_meter_add(&s->meter, end->rq->route, end->status, end->duration_ns,
+                 end->body_bytes, end->answer_bytes);
+    atomic_store(&s->last_end_ns, tj_mono_ns());
+    tj_log_begin(&line, &s->options.log,
+                 bad || slow ? TJ_LOG_WARN : TJ_LOG_DEBUG, "request");
+    tj_log_str(&line, "method", tj_str_c(method_name(end->rq->method)));
+    tj_log_str(&line, "path", end->rq->path);
+    tj_log_u64(&line, "status", (uint64_t)end->status);
+    tj_log_ms(&line, "ms", end->duration_ns);
+    tj_log_u64(&line, "in", end->body_bytes);
+    tj_log_u64(&line, "out", end->answer_bytes);
+    if (end->rq->grant && end->rq->grant->name.len)
+        tj_log_str(&line, "who", end->rq->grant->name);
+    if (!end->sent)
+        tj_log_str(&line, "end", TJ_STR("client left"));
+    tj_log_end(&line);
+}
+
+static void on_gauges(void *ctx, struct tj_gauges *out)
+{
+    struct tj_serve *s = ctx;
+    struct tj_pool_counts counts = tj_pool_counts(s->pool);
+    *out = (struct tj_gauges){
+        .connections = tj_http_connections(s->http),
+        .requests = tj_http_requests(s->http),
+        .workers = counts.workers,
+        .busy_workers = counts.busy,
+        .queued = counts.queued,
+        .body_bytes = atomic_load(&s->room.used_bytes),
+    };
+}
+
+static const struct tj_http_ops http_ops = {
+    .admit = on_admit,
+    .run = on_run,
+    .busy = on_busy,
+    .too_large = on_too_large,
+    .end = on_end,
+};
+
+/* -- opening -------------------------------------------------------------- */
+
+static void set_defaults(struct tj_serve_options *o)
+{
+    if (!o->host.len)
+        o->host = TJ_STR("127.0.0.1");
+    if (!o->body_bytes_max)
+        o->body_bytes_max = TJ_BODY_BYTES_MAX;
+    if (!o->workers_max)
+        o->workers_max = TJ_WORKERS_MAX;
+    if (!o->idle_seconds)
+        o->idle_seconds = TJ_IDLE_SECONDS;
+    if (!o->request_seconds)
+        o->request_seconds = TJ_REQUEST_SECONDS;
+}
+
+/* The signals that stop us, blocked in every thread so that run can wait for
+ * them. */
+static void stop_signals(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+}
+
+/* A client that went away is an error of one write, not of the process. */
+static void prepare_signals(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set;
+    stop_signals(&set);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* As many connections as the system lets us have, with some files to spare. */
+static unsigned connections_possible(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return TJ_CONNECTIONS_MAX / 8;
+    rlim_t want = TJ_CONNECTIONS_MAX + SPARE_FILES;
+    if (files.rlim_cur < want) {
+        files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+        (void)getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= want)
+        return TJ_CONNECTIONS_MAX;
+    return files.rlim_cur > 2 * SPARE_FILES
+               ? (unsigned)files.rlim_cur - SPARE_FILES
+               : SPARE_FILES;
+}
+
+static bool open_store(struct tj_serve *s, struct tj_err *err)
+{
+    struct tj_error why = {0};
+    unsigned flags = TJ_OPEN_CREATE;
+    if (s->options.relaxed)
+        flags |= TJ_OPEN_RELAXED;
+    if (!tj_open(s->options.store_url, flags, &s->tj, &why))
+        return tj_fail(err, (enum tj_code)why.code, "%s", why.message);
+    s->server.store = s->tj->store;
+    return true;
+}
+
+static bool check_exposure(struct tj_serve *s, struct tj_err *err)
+{
+    if (s->options.unsafe_no_auth || tj_http_is_loopback(s->options.host))
+        return true;
+    return tj_fail(err, TJ_E_INPUT,
+                   "listening on %.*s without authentication would give "
+                   "everybody who can reach it all traces: add credentials "
+                   "with `tracejudge auth add`, or say --unsafe-no-auth",
+                   TJ_STR_ARG(s->options.host));
+}
+
+static bool open_http(struct tj_serve *s, struct tj_err *err)
+{
+    struct tj_serve_options *o = &s->options;
+    struct tj_pool_options pool = {
+        .workers_max = o->workers_max,
+        .queue_max = TJ_QUEUE_MAX,
+        .idle_ms = WORKER_IDLE_MS,
+    };
+    struct tj_http_options http = {
+        .body_bytes_max = o->body_bytes_max,
+        .connections_max = connections_possible(),
+        .connections_per_address_max = TJ_CONNECTIONS_PER_ADDRESS_MAX,
+        .idle_ms = o->idle_seconds * 1000,
+        .request_ms = o->request_seconds * 1000,
+        .room = &s->room,
+        .ops = &http_ops,
+        .ctx = s,
+    };
+    bool v6 =
+        tj_str_find_byte(o->host, ':') != (size_t)-1 && o->host.ptr[0] != '[';
+    if (!tj_http_listen(o->host, &o->port, &http.listen_fd, err))
+        return false;
+    s->url = tj_str_printf(&s->arena, "http://%s%.*s%s:%u", v6 ? "[" : "",
+                           TJ_STR_ARG(o->host), v6 ? "]" : "", o->port);
+    if (!tj_pool_open(&pool, &s->pool, err))
+        return false;
+    http.pool = s->pool;
+    return tj_http_open(&http, &s->http, err);
+}
+
+bool tj_serve_open(const struct tj_serve_options *options,
+                   struct tj_serve **out, struct tj_err *err)
+{
+    struct tj_serve *s = tj_heap_new(sizeof *s);
+    s->options = *options;
+    set_defaults(&s->options);
+    s->room.bytes_max =
+        tj_size_max(TJ_BODIES_BYTES_MAX, s->options.body_bytes_max * 4);
+    tj_meter_init(&s->meter);
+    s->meter.gauges = on_gauges;
+    s->meter.ctx = s;
+    s->server.meter = &s->meter;
+    s->server.version = tj_str_c(tj_version());
+    s->server.body_bytes_max = s->options.body_bytes_max;
+    atomic_store(&s->server.ready, true);
+    tj_guard_init(&s->guard, s->options.host, s->options.allowed_hosts,
+                  s->options.allowed_origins, &s->arena);
+    tj_heap_tune();
+    prepare_signals();
+    if (check_exposure(s, err) && open_store(s, err) && open_http(s, err)) {
+        *out = s;
+        return true;
+    }
+    tj_serve_close(s);
+    return false;
+}
+
+tj_str tj_serve_url(const struct tj_serve *s)
+{
+    return s->url;
+}
+
+/* -- running -------------------------------------------------------------- */
+
+/* Gives memory back some time after the last request. */
+static void trim_when_quiet(struct tj_serve *s, uint64_t *trimmed_ns)
+{
+    uint64_t last_ns = atomic_load(&s->last_end_ns);
+    if (last_ns == *trimmed_ns ||
+        tj_mono_ns() - last_ns < TRIM_AFTER_MS * TJ_NS_PER_MS)
+        return;
+    *trimmed_ns = last_ns;
+    tj_heap_trim();
+}
+
+/* Until a signal or tj_serve_stop; 0 for the latter. */
+static int await_stop(struct tj_serve *s)
+{
+    struct timespec wait = {.tv_nsec = SWEEP_MS * (long)TJ_NS_PER_MS};
+    uint64_t trimmed_ns = 0;
+    sigset_t set;
+    stop_signals(&set);
+    while (!atomic_load(&s->stopping)) {
+        int got = sigtimedwait(&set, NULL, &wait);
+        if (got > 0)
+            return got;
+        tj_http_sweep(s->http);
+        trim_when_quiet(s, &trimmed_ns);
+    }
+    return 0;
+}
+
+/* From now on such a signal does what it does by itself. */
+static void release_signals(void)
+{
+    sigset_t set;
+    stop_signals(&set);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Lets what was accepted finish.  False at the deadline. */
+static bool drain(struct tj_serve *s)
+{
+    uint64_t end_ns = tj_mono_ns() + TJ_DRAIN_SECONDS * TJ_NS_PER_SECOND;
+    struct timespec pause = {.tv_nsec = 10 * (long)TJ_NS_PER_MS};
+    tj_http_drain(s->http);
+    while (tj_http_connections(s->http) && tj_mono_ns() < end_ns) {
+        (void)nanosleep(&pause, NULL);
+        tj_http_sweep(s->http);
+    }
+    bool all = tj_http_connections(s->http) == 0;
+    return tj_pool_drain(s->pool, end_ns + TJ_NS_PER_SECOND) && all;
+}
+
+bool tj_serve_run(struct tj_serve *s, struct tj_err *err)
+{
+    struct tj_log_line line;
+    tj_log_begin(&line, &s->options.log, TJ_LOG_INFO, "listening");
+    tj_log_str(&line, "url", s->url);
+    tj_log_str(&line, "store", tj_str_c(tj_store_url(s->tj)));
+    tj_log_end(&line);
+    int got = await_stop(s);
+    release_signals();
+    atomic_store(&s->server.ready, false);
+    tj_log_begin(&line, &s->options.log, TJ_LOG_INFO, "stopping");
+    tj_log_u64(&line, "signal", (uint64_t)got);
+    tj_log_u64(&line, "requests", tj_http_requests(s->http));
+    tj_log_end(&line);
+    bool ok = drain(s);
+    tj_log_text(&s->options.log, ok ? TJ_LOG_INFO : TJ_LOG_WARN, "stopped",
+                ok ? TJ_STR("all requests are answered")
+                   : TJ_STR("some clients were cut off"));
+    return ok || tj_fail(err, TJ_E_UNCERTAIN,
+                         "some requests were not finished in %d seconds",
+                         TJ_DRAIN_SECONDS);
+}
+
+void tj_serve_stop(struct tj_serve *s)
+{
+    atomic_store(&s->stopping, true);
+}
+
+void tj_serve_close(struct tj_serve *s)
+{
+    if (!s)
+        return;
+    tj_pool_close(s->pool);
+    tj_http_close(s->http);
+    tj_close(s->tj);
+    tj_meter_release(&s->meter);
+    tj_arena_release(&s->arena);
+    tj_heap_free(s);
+}
