@@ -470,19 +470,17 @@ static const char *ambiguity(struct exchange *e)
 
 static enum MHD_Result send_answer(struct exchange *e, bool last);
 
-/* Answers without the body.  A client that asked first whether to send it
- * (or has none) is told at once; of others the body is read and thrown away,
- * since most do not look at an answer before they have sent everything. */
+/* Answers without the body.  A client that asked first whether to send it is
+ * told at once; of others it is read and thrown away, since most do not look
+ * at an answer before they have sent everything. */
 static enum MHD_Result refuse(struct exchange *e)
 {
     tj_str expect = tj_request_header(&e->rq, TJ_STR("Expect"));
-    e->answered = true;
     bool asks = tj_str_eq_fold(expect, TJ_STR("100-continue"));
     bool endless =
         e->body_says != UINT64_MAX && e->body_says > TJ_BODY_DISCARD_BYTES_MAX;
-    if (e->body_says && (asks || endless))
-        return send_answer(e, true);
-    return e->body_says ? MHD_YES : send_answer(e, false);
+    e->answered = true;
+    return e->body_says && (asks || endless) ? send_answer(e, true) : MHD_YES;
 }
 
 static enum MHD_Result refuse_text(struct exchange *e, int status, tj_str text)
