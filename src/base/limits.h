@@ -35,7 +35,8 @@
 /* A span, trace or field name; longer ones are clipped and marked. */
 #define TJ_NAME_BYTES_MAX ((size_t)1024)
 /* MLflow's own length of request_preview and response_preview. */
-#define TJ_PREVIEW_BYTES_MAX ((size_t)1000)
+#define TJ_PREVIEW_CHARS_MAX ((size_t)1000)
+#define TJ_PREVIEW_BYTES_MAX (4 * TJ_PREVIEW_CHARS_MAX)
 
 /* Ids in one call that links or deletes traces; MLflow sends 1,000. */
 #define TJ_TRACE_IDS_MAX ((size_t)100000)
@@ -45,6 +46,10 @@
 #define TJ_RECORD_BYTES_MAX ((size_t)64 << 20)
 /* All tags of an experiment; a tag may hold a note of some pages. */
 #define TJ_EXPERIMENT_TAGS_BYTES_MAX ((size_t)1 << 20)
+
+/* One file that a client cut out of a span: an image, a sound, a document. */
+#define TJ_ATTACHMENT_BYTES_MAX      ((size_t)32 << 20)
+#define TJ_ATTACHMENT_NAME_BYTES_MAX ((size_t)128)
 
 /* -- filters of search_traces -------------------------------------------- */
 /* A filter with an IN list of some hundred trace ids is 20 KB. */

@@ -197,7 +197,8 @@ static tj_str separator(struct tj_json_writer *w)
     }
     if (first)
         return TJ_STR("");
-    return w->form == TJ_JSON_SPACED ? TJ_STR(", ") : TJ_STR(",");
+    bool spaced = w->form == TJ_JSON_SPACED || w->form == TJ_JSON_PYTHON;
+    return spaced ? TJ_STR(", ") : TJ_STR(",");
 }
 
 /* What stands before a value; nothing when it has a key. */
@@ -348,7 +349,8 @@ static void put_scalar(struct tj_json_writer *w, const struct tj_json *v)
     case TJ_JSON_INT:
     case TJ_JSON_UINT:
     case TJ_JSON_DOUBLE:
-        if (!tj_number_is_special(tj_json_number_text(v))) {
+        if (w->form == TJ_JSON_PYTHON ||
+            !tj_number_is_special(tj_json_number_text(v))) {
             tj_jw_raw(w, tj_json_number_text(v));
             return;
         }

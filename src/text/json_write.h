@@ -31,6 +31,8 @@ enum tj_json_form {
     TJ_JSON_COMPACT, /* {"a":1,"b":[2,3]} */
     TJ_JSON_PRETTY,  /* two-space indent */
     TJ_JSON_SPACED,  /* {"a": 1, "b": [2, 3]}, as Python's json.dumps */
+    TJ_JSON_PYTHON,  /* the same, and NaN and infinities of a tree as NaN,
+                        Infinity, which Python's json.loads reads back */
 };
 
 /* Deeper than anything that was read (TJ_JSON_DEPTH_MAX) plus what we wrap. */

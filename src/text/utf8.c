@@ -184,6 +184,18 @@ size_t tj_utf8_count(tj_str s)
     return count;
 }
 
+tj_str tj_utf8_clip_chars(tj_str s, size_t chars_max)
+{
+    size_t count = 0;
+    if (s.len <= chars_max)
+        return s;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_tail((unsigned char)s.ptr[i]) && count++ == chars_max)
+            return tj_str_make(s.ptr, i);
+    }
+    return s;
+}
+
 size_t tj_utf8_encode(uint32_t code, char out[4])
 {
     static const unsigned char leads[] = {0, 0, 0xC0, 0xE0, 0xF0};

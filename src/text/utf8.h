@@ -30,6 +30,8 @@ size_t tj_utf8_valid(tj_str s) TJ_PURE;
 tj_str tj_utf8_repair(struct tj_arena *a, tj_str s);
 /* At most bytes_max bytes of s, cut back to a character boundary. */
 tj_str tj_utf8_clip(tj_str s, size_t bytes_max) TJ_PURE;
+/* At most chars_max characters of valid text. */
+tj_str tj_utf8_clip_chars(tj_str s, size_t chars_max) TJ_PURE;
 /* True when offset (<= s.len) does not fall inside a character. */
 bool tj_utf8_is_boundary(tj_str s, size_t offset) TJ_PURE;
 /* Number of characters of valid text. */

@@ -94,6 +94,43 @@ static tj_str compact(const struct tj_json *v, struct tj_arena *a)
     return tj_buf_str(&b);
 }
 
+/* A google.protobuf.Value knows doubles only, so 5 is 5.0 for everybody who
+ * reads it; depth is bounded by the reader of v. */
+static void put_doubles(struct tj_json_writer *w, const struct tj_json *v,
+                        size_t depth)
+{
+    double number = 0;
+    assert(depth <= TJ_JSON_DEPTH_MAX);
+    if (tj_json_is_array(v)) {
+        tj_jw_array(w);
+        tj_json_each (v, item)
+            put_doubles(w, item, depth + 1);
+        tj_jw_end(w);
+    } else if (tj_json_is_object(v)) {
+        struct tj_json_members m = tj_json_members(v);
+        tj_jw_object(w);
+        while (tj_json_member(&m)) {
+            tj_jw_key(w, m.key);
+            put_doubles(w, m.value, depth + 1);
+        }
+        tj_jw_end(w);
+    } else if (tj_json_double(v, &number)) {
+        tj_jw_double(w, number);
+    } else {
+        tj_jw_value(w, v);
+    }
+}
+
+static tj_str with_doubles(const struct tj_json *v, struct tj_arena *a)
+{
+    struct tj_buf b;
+    struct tj_json_writer w;
+    tj_buf_init(&b, a, TJ_IMPORT_BYTES_MAX);
+    tj_json_writer_init(&w, &b, TJ_JSON_COMPACT);
+    put_doubles(&w, v, 0);
+    return tj_buf_str(&b);
+}
+
 /* RFC 3339 text, or milliseconds under the key with _ms. */
 static tj_time read_time(const struct tj_json *text, const struct tj_json *ms)
 {
@@ -122,7 +159,7 @@ static bool read_value(const struct tj_json *v, struct tj_arena *a,
         return true;
     }
     if (value)
-        out->value_json = compact(value, a);
+        out->value_json = with_doubles(value, a);
     return true;
 }
 
@@ -179,43 +216,64 @@ static void read_metadata(const struct tj_json *v, struct tj_arena *a,
     }
 }
 
+/* All but the value. */
+static bool read_rest(const struct tj_json *v, struct tj_arena *a,
+                      struct tj_assessment *as, struct tj_err *err)
+{
+    if (!tj_json_is_object(v))
+        return tj_fail(err, TJ_E_INPUT, "assessment: expected an object");
+    as->id =
+        tj_json_str(either(v, TJ_STR("assessment_id"), TJ_STR("assessmentId")));
+    as->name = tj_utf8_clip(tj_json_str(either(v, TJ_STR("assessment_name"),
+                                               TJ_STR("assessmentName"))),
+                            TJ_NAME_BYTES_MAX);
+    if (!as->name.len)
+        as->name = tj_utf8_clip(tj_json_find_str(v, TJ_STR("name")),
+                                TJ_NAME_BYTES_MAX);
+    /* An id of another kind is the caller's to resolve: left at none. */
+    (void)!tj_trace_id_parse(
+        tj_json_str(either(v, TJ_STR("trace_id"), TJ_STR("traceId"))),
+        &as->trace_id);
+    (void)!tj_span_id_parse(
+        tj_json_str(either(v, TJ_STR("span_id"), TJ_STR("spanId"))),
+        &as->span_id);
+    read_source(v, as);
+    read_metadata(v, a, as);
+    as->rationale = tj_json_find_str(v, TJ_STR("rationale"));
+    as->create_time =
+        read_time(either(v, TJ_STR("create_time"), TJ_STR("createTime")),
+                  tj_json_find(v, TJ_STR("create_time_ms")));
+    as->update_time = read_time(
+        either(v, TJ_STR("last_update_time"), TJ_STR("lastUpdateTime")),
+        tj_json_find(v, TJ_STR("last_update_time_ms")));
+    as->overrides = tj_json_find_str(v, TJ_STR("overrides"));
+    as->valid = tj_json_bool(tj_json_find(v, TJ_STR("valid")), true);
+    return true;
+}
+
 bool tj_assessment_parse(const struct tj_json *v, struct tj_arena *a,
                          struct tj_assessment *out, struct tj_err *err)
 {
-    struct tj_assessment as = {.valid = true};
-    if (!tj_json_is_object(v))
-        return tj_fail(err, TJ_E_INPUT, "assessment: expected an object");
-    as.id =
-        tj_json_str(either(v, TJ_STR("assessment_id"), TJ_STR("assessmentId")));
-    as.name = tj_utf8_clip(tj_json_str(either(v, TJ_STR("assessment_name"),
-                                              TJ_STR("assessmentName"))),
-                           TJ_NAME_BYTES_MAX);
-    if (!as.name.len)
-        as.name = tj_utf8_clip(tj_json_find_str(v, TJ_STR("name")),
-                               TJ_NAME_BYTES_MAX);
-    if (!read_kind(v, a, &as, err))
+    struct tj_assessment as = {0};
+    if (!read_rest(v, a, &as, err) || !read_kind(v, a, &as, err))
         return false;
     if (!as.name.len)
         as.name =
             as.kind == TJ_FEEDBACK ? TJ_STR("feedback") : TJ_STR("expectation");
-    /* An id of another kind is the caller's to resolve: left at none. */
-    (void)!tj_trace_id_parse(
-        tj_json_str(either(v, TJ_STR("trace_id"), TJ_STR("traceId"))),
-        &as.trace_id);
-    (void)!tj_span_id_parse(
-        tj_json_str(either(v, TJ_STR("span_id"), TJ_STR("spanId"))),
-        &as.span_id);
-    read_source(v, &as);
-    read_metadata(v, a, &as);
-    as.rationale = tj_json_find_str(v, TJ_STR("rationale"));
-    as.create_time =
-        read_time(either(v, TJ_STR("create_time"), TJ_STR("createTime")),
-                  tj_json_find(v, TJ_STR("create_time_ms")));
-    as.update_time = read_time(
-        either(v, TJ_STR("last_update_time"), TJ_STR("lastUpdateTime")),
-        tj_json_find(v, TJ_STR("last_update_time_ms")));
-    as.overrides = tj_json_find_str(v, TJ_STR("overrides"));
-    as.valid = tj_json_bool(tj_json_find(v, TJ_STR("valid")), true);
+    *out = as;
+    return true;
+}
+
+bool tj_assessment_parse_change(const struct tj_json *v, struct tj_arena *a,
+                                struct tj_assessment *out, bool *has_value,
+                                struct tj_err *err)
+{
+    struct tj_assessment as = {0};
+    bool valued = tj_json_is_object(tj_json_find(v, TJ_STR("feedback"))) ||
+                  tj_json_is_object(tj_json_find(v, TJ_STR("expectation")));
+    if (!read_rest(v, a, &as, err) || (valued && !read_kind(v, a, &as, err)))
+        return false;
+    *has_value = valued;
     *out = as;
     return true;
 }

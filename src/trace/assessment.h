@@ -61,10 +61,16 @@ void tj_assessment_set_meta(struct tj_assessment *as, struct tj_arena *a,
                             tj_str key, tj_str value);
 
 /* MLflow's JSON, both spellings in (snake_case as REST has it, and what
- * Assessment.to_dictionary writes), REST's out. */
+ * Assessment.to_dictionary writes), REST's out.  Numbers in a value are
+ * doubles, as protobuf has them: 5 is read as 5.0. */
 bool tj_assessment_parse(const struct tj_json *v, struct tj_arena *a,
                          struct tj_assessment *out, struct tj_err *err)
     TJ_MUST_USE;
+/* The same of a change, which may lack all that it does not change; the name
+ * is then empty, and kind and value mean nothing unless *has_value. */
+bool tj_assessment_parse_change(const struct tj_json *v, struct tj_arena *a,
+                                struct tj_assessment *out, bool *has_value,
+                                struct tj_err *err) TJ_MUST_USE;
 void tj_assessment_write(struct tj_json_writer *w,
                          const struct tj_assessment *as, struct tj_arena *a);
 

@@ -226,16 +226,38 @@ static bool plain_text(struct tj_build *b, struct tj_arena *scratch,
     return true;
 }
 
+/* Is text what writing v gives?  Python's spelling or the one without blanks:
+ * sets COMPACT for this one. */
+static bool is_written_as(tj_str text, const struct tj_json *v,
+                          struct tj_arena *scratch, struct tj_field *out)
+{
+    static const enum tj_json_form forms[] = {TJ_JSON_PYTHON, TJ_JSON_COMPACT};
+    for (size_t i = 0; i < TJ_COUNT(forms); i++) {
+        struct tj_buf buf;
+        tj_buf_init(&buf, scratch, text.len);
+        tj_json_write(&buf, v, forms[i]);
+        if (buf.full || !tj_str_eq(tj_buf_str(&buf), text))
+            continue;
+        if (forms[i] == TJ_JSON_COMPACT)
+            out->flags |= TJ_FIELD_COMPACT;
+        return true;
+    }
+    return false;
+}
+
 /* A string that holds a JSON container means the container (span.h, 2). */
-static bool decode(struct tj_build *b, tj_str text, struct tj_field *out)
+static bool decode(struct tj_build *b, enum tj_build_of of, tj_str text,
+                   struct tj_field *out)
 {
     if (!looks_like_container(text))
         return false;
     struct tj_arena scratch = {0};
     struct tj_json_doc doc;
     struct tj_err err;
-    bool ok = tj_json_parse(text, &scratch, &doc, &err) &&
-              plain_text(b, &scratch, doc.root, &out->text);
+    bool ok =
+        tj_json_parse(text, &scratch, &doc, &err) &&
+        (of == TJ_OF_SPAN || is_written_as(text, doc.root, &scratch, out)) &&
+        plain_text(b, &scratch, doc.root, &out->text);
     if (ok) {
         out->type = TJ_FIELD_JSON;
         out->flags |= TJ_FIELD_DECODED;
@@ -251,7 +273,7 @@ void tj_build_text(struct tj_build *b, enum tj_build_of of, tj_str key,
 {
     struct tj_field f = {.type = TJ_FIELD_STRING};
     text = valid_text(b, text, &f.flags);
-    if (!decode(b, text, &f))
+    if (!decode(b, of, text, &f))
         f.text = text;
     put_field(b, name_of(b, of, key), &f);
 }

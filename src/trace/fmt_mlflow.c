@@ -264,8 +264,9 @@ static void read_texts(const struct tj_json *v, struct tj_batch *batch,
     tj_str response = tj_json_find_str(v, TJ_STR("response_preview"));
     info->client_request_id = clip(
         tj_json_find_str(v, TJ_STR("client_request_id")), TJ_NAME_BYTES_MAX);
-    info->request_preview = clip(request, TJ_PREVIEW_BYTES_MAX);
-    info->response_preview = clip(response, TJ_PREVIEW_BYTES_MAX);
+    info->request_preview = tj_utf8_clip_chars(request, TJ_PREVIEW_CHARS_MAX);
+    info->response_preview =
+        tj_utf8_clip_chars(response, TJ_PREVIEW_CHARS_MAX);
     info->experiment = read_experiment(v, batch->arena);
     info->name = clip(tj_pairs_find(&info->tags, TJ_STR("mlflow.traceName")),
                       TJ_NAME_BYTES_MAX);

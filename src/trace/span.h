@@ -12,7 +12,9 @@
  *  1. A field has exactly one text, valid UTF-8 (text/plain.h says how values
  *     are written).  What is shown, searched, quoted and counted is that text.
  *  2. An attribute that arrived as a string holding a JSON container is
- *     decoded once: its type is JSON and TJ_FIELD_DECODED is set.
+ *     decoded once: its type is JSON and TJ_FIELD_DECODED is set.  One of an
+ *     event or link only if its text can be made again from what it holds
+ *     (MLflow's clients read these as the strings they were).
  *  3. `input`, `output` and `error` usually *are* an attribute: then same_as
  *     names it and the text is shared, not copied; reading either covers both.
  *  4. Nothing is refused for being odd.  Odd spans are kept and marked.
@@ -101,6 +103,8 @@ enum tj_field_type {
 enum tj_field_flags {
     TJ_FIELD_DECODED = 1 << 0,  /* was a string that held JSON */
     TJ_FIELD_REPAIRED = 1 << 1, /* bad UTF-8 was replaced */
+    TJ_FIELD_COMPACT = 1 << 2,  /* of an event or link: its JSON text had no
+                                   blanks, where Python's has some */
 };
 
 enum { TJ_FIELD_NOT_SHARED = -1, TJ_NO_FIELD = -1 };

@@ -7,12 +7,12 @@
 #include "trace/messages.h"
 #include "trace/trace.h"
 
-/* At most TJ_PREVIEW_BYTES_MAX, with "..." where it was cut. */
+/* At most TJ_PREVIEW_CHARS_MAX, with "..." where it was cut. */
 static tj_str clip_preview(struct tj_arena *a, tj_str text)
 {
-    if (text.len <= TJ_PREVIEW_BYTES_MAX)
+    if (tj_utf8_clip_chars(text, TJ_PREVIEW_CHARS_MAX).len == text.len)
         return tj_str_dup(a, text);
-    tj_str head = tj_utf8_clip(text, TJ_PREVIEW_BYTES_MAX - 3);
+    tj_str head = tj_utf8_clip_chars(text, TJ_PREVIEW_CHARS_MAX - 3);
     struct tj_buf b;
     tj_buf_init(&b, a, TJ_PREVIEW_BYTES_MAX);
     tj_buf_add(&b, head);
@@ -150,7 +150,9 @@ void tj_trace_info_derive(struct tj_trace_info *info,
     if (!info->user.len)
         info->user = first_user(spans, tree);
     derive_times(info, spans, tree->count);
-    if (info->state == TJ_STATE_UNSPECIFIED)
+    /* A source that said "in progress" spoke before the root was done. */
+    if (info->state == TJ_STATE_UNSPECIFIED ||
+        info->state == TJ_STATE_IN_PROGRESS)
         info->state = state_of(root);
     derive_previews(info, root, a);
 }
