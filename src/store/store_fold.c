@@ -324,6 +324,16 @@ void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
         tj_pairs_set(&there->tags, a, p->key, p->value);
 }
 
+struct tj_trace_info tj_fold_stay(const struct tj_trace_info *said, bool known)
+{
+    struct tj_trace_info stay = *said;
+    if (known && said->experiment_if_new) {
+        stay.experiment = (tj_str){0};
+        stay.experiment_id = 0;
+    }
+    return stay;
+}
+
 static tj_pairs copy_pairs(const tj_pairs *pairs, struct tj_arena *a)
 {
     tj_pairs copy = {.count = pairs->count, .cap = pairs->count};

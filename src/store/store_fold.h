@@ -43,6 +43,9 @@ void tj_fold_trace(struct tj_fold *f, struct tj_trace *out);
  * said->experiment already. */
 void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
                   struct tj_arena *a);
+/* What is said without the experiment, when that is for new traces only and
+ * this one is known. */
+struct tj_trace_info tj_fold_stay(const struct tj_trace_info *said, bool known);
 /* With strings and pairs of its own. */
 struct tj_trace_info tj_fold_info_copy(const struct tj_trace_info *info,
                                        struct tj_arena *a);

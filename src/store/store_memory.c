@@ -133,8 +133,10 @@ static void add_span(struct memory_store *m, const struct tj_batch *batch,
 static void add_info(struct memory_store *m, const struct tj_trace_info *info)
 {
     struct tj_err never = {0}; /* check_experiments was here before */
+    struct tj_trace_info news =
+        tj_fold_stay(info, find(m, info->trace_id) != NULL);
     struct memory_trace *t = find_or_add(m, info->trace_id);
-    struct tj_trace_info said = tj_fold_info_copy(info, &m->arena);
+    struct tj_trace_info said = tj_fold_info_copy(&news, &m->arena);
     if (tj_memory_resolve_experiment(m, &said, &never))
         tj_fold_said(&t->said, &said, &m->arena);
     t->stale = true;

@@ -284,7 +284,7 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
     else
         info.stale |= part->spans.count > 0;
     if (part->said) {
-        struct tj_trace_info said = *part->said;
+        struct tj_trace_info said = tj_fold_stay(part->said, part->row != 0);
         if (!tj_sqlite_resolve_experiment(db, &said, err))
             return false;
         tj_fold_said(&info.info, &said, &w->arena);

@@ -46,13 +46,15 @@ struct tj_trace_info {
     tj_str experiment;      /* name; empty: "Default" */
     uint64_t experiment_id; /* the store's number for it; in a batch: its
                              * experiment where no name is said */
+    bool experiment_if_new; /* of a batch: for a trace that is not there yet;
+                               one that is stays where it is */
     tj_str name;
     tj_str session;
     tj_str user;
     tj_time request_time; /* start; 0: from the spans */
     uint64_t duration_ns;
     enum tj_trace_state state;
-    tj_str request_preview; /* at most TJ_PREVIEW_BYTES_MAX */
+    tj_str request_preview; /* at most TJ_PREVIEW_CHARS_MAX */
     tj_str response_preview;
     tj_pairs metadata;
     tj_pairs tags;
