@@ -36,6 +36,7 @@ struct tj_route {
 /* Each ends with a route whose run is NULL. */
 extern const struct tj_route tj_routes_experiments[];
 extern const struct tj_route tj_routes_traces[];
+extern const struct tj_route tj_routes_spans[];
 extern const struct tj_route tj_routes_assessments[];
 extern const struct tj_route tj_routes_artifacts[];
 extern const struct tj_route tj_routes_metrics[];

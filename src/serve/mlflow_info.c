@@ -1,0 +1,305 @@
+/* mlflow_info.c - see mlflow_info.h.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "serve/mlflow_info.h"
+
+#include <inttypes.h>
+
+#include "base/limits.h"
+#include "text/utf8.h"
+#include "trace/mlflow_json.h"
+
+static const char tracking_store[] = "TRACKING_STORE";
+
+/* -- out ------------------------------------------------------------------ */
+
+static void put_location(struct tj_ml *call, struct tj_json_writer *w,
+                         const struct tj_trace_info *info)
+{
+    tj_jw_key(w, TJ_STR("trace_location"));
+    tj_jw_object(w);
+    tj_jw_key_str(w, "type", TJ_STR("MLFLOW_EXPERIMENT"));
+    tj_jw_key(w, TJ_STR("mlflow_experiment"));
+    tj_jw_object(w);
+    tj_jw_key_str(w, "experiment_id",
+                  tj_str_printf(call->arena, "%" PRIu64, info->experiment_id));
+    tj_jw_end(w);
+    tj_jw_end(w);
+}
+
+static void put_text(struct tj_json_writer *w, const char *key, tj_str text)
+{
+    if (text.len)
+        tj_jw_key_str(w, key, text);
+}
+
+static void put_pair(struct tj_json_writer *w, const char *key, tj_str value)
+{
+    tj_jw_key_str(w, key, value);
+}
+
+/* Both ends are cut to milliseconds before they are subtracted, as MLflow
+ * does.  A trace that goes on has no duration. */
+static void put_times(struct tj_ml *call, struct tj_json_writer *w,
+                      const struct tj_trace_info *info)
+{
+    tj_time start = info->request_time;
+    uint64_t ms = (start % TJ_NS_PER_MS + info->duration_ns) / TJ_NS_PER_MS;
+    tj_jw_key_str(w, "request_time", tj_ml_time(call->arena, start));
+    if (info->duration_ns || info->state != TJ_STATE_IN_PROGRESS)
+        tj_jw_key_str(w, "execution_duration",
+                      tj_ml_duration(call->arena, ms * TJ_NS_PER_MS));
+}
+
+/* A member that the trace itself does not have. */
+static void put_missing(struct tj_json_writer *w, const tj_pairs *pairs,
+                        const char *key, tj_str value)
+{
+    if (value.len && !tj_pairs_find(pairs, tj_str_c(key)).ptr)
+        put_pair(w, key, value);
+}
+
+static void put_metadata(struct tj_ml *call, struct tj_json_writer *w,
+                         const struct tj_trace_info *info)
+{
+    struct tj_arena *a = call->arena;
+    const tj_pairs *pairs = &info->metadata;
+    tj_jw_key(w, TJ_STR("trace_metadata"));
+    tj_jw_object(w);
+    tj_vec_each (pairs, const struct tj_pair, p) {
+        tj_jw_key(w, p->key);
+        tj_jw_str(w, p->value);
+    }
+    put_missing(w, pairs, "mlflow.trace.session", info->session);
+    put_missing(w, pairs, "mlflow.trace.user", info->user);
+    put_missing(w, pairs, "mlflow.trace.tokenUsage",
+                tj_mlflow_usage_text(a, &info->usage));
+    put_missing(w, pairs, "mlflow.trace.cost",
+                tj_mlflow_cost_text(a, &info->usage));
+    tj_jw_end(w);
+}
+
+static void put_tags(struct tj_ml *call, struct tj_json_writer *w,
+                     const struct tj_trace_info *info)
+{
+    const tj_pairs *pairs = &info->tags;
+    tj_str spans = info->span_count ? tj_str_c(tracking_store) : (tj_str){0};
+    tj_jw_key(w, TJ_STR("tags"));
+    tj_jw_object(w);
+    tj_vec_each (pairs, const struct tj_pair, p) {
+        if (tj_str_eq(p->key, TJ_STR(TJ_ML_TAG_LOCATION)) ||
+            (spans.len && tj_str_eq(p->key, TJ_STR(TJ_ML_TAG_SPANS_LOCATION))))
+            continue;
+        tj_jw_key(w, p->key);
+        tj_jw_str(w, p->value);
+    }
+    put_missing(w, pairs, TJ_ML_TAG_NAME, info->name);
+    if (spans.len)
+        put_pair(w, TJ_ML_TAG_SPANS_LOCATION, spans);
+    put_pair(w, TJ_ML_TAG_LOCATION,
+             tj_str_printf(
+                 call->arena,
+                 "mlflow-artifacts:/%" PRIu64 "/traces/%.*s/artifacts",
+                 info->experiment_id,
+                 TJ_STR_ARG(tj_trace_id_mlflow(call->arena, info->trace_id))));
+    tj_jw_end(w);
+}
+
+static bool put_assessments(struct tj_ml *call, struct tj_json_writer *w,
+                            const struct tj_trace_info *info)
+{
+    struct tj_assessment *list = NULL;
+    size_t count = 0;
+    if (!tj_store_assessments(call->store, info->trace_id, call->arena, &list,
+                              &count, &call->err))
+        return tj_ml_fail_err(call);
+    if (!count)
+        return true;
+    tj_jw_key(w, TJ_STR("assessments"));
+    tj_jw_array(w);
+    for (size_t i = 0; i < count; i++)
+        tj_assessment_write(w, &list[i], call->arena);
+    tj_jw_end(w);
+    return true;
+}
+
+bool tj_ml_write_info(struct tj_ml *call, struct tj_json_writer *w,
+                      const struct tj_trace_info *info)
+{
+    tj_jw_object(w);
+    tj_jw_key_str(w, "trace_id",
+                  tj_trace_id_mlflow(call->arena, info->trace_id));
+    put_text(w, "client_request_id", info->client_request_id);
+    put_location(call, w, info);
+    put_text(w, "request_preview", info->request_preview);
+    put_text(w, "response_preview", info->response_preview);
+    put_times(call, w, info);
+    tj_jw_key_str(w, "state", tj_str_c(tj_trace_state_name(info->state)));
+    put_metadata(call, w, info);
+    put_tags(call, w, info);
+    if (!put_assessments(call, w, info))
+        return false;
+    tj_jw_end(w);
+    return true;
+}
+
+bool tj_ml_is_partial(const struct tj_trace_info *info)
+{
+    struct tj_arena scratch = {0};
+    struct tj_json_doc doc = {0};
+    struct tj_err ignored = {0};
+    uint64_t want = 0;
+    tj_str stats =
+        tj_pairs_find(&info->metadata, TJ_STR("mlflow.trace.sizeStats"));
+    if (stats.len && tj_json_parse(stats, &scratch, &doc, &ignored))
+        (void)tj_json_u64(tj_json_find(doc.root, TJ_STR("num_spans")), &want);
+    tj_arena_release(&scratch);
+    return want > info->span_count;
+}
+
+/* -- in ------------------------------------------------------------------- */
+
+tj_str tj_ml_clip(tj_str text, size_t chars)
+{
+    return tj_utf8_clip_chars(text, chars);
+}
+
+static tj_str member_str(const struct tj_json *v, const char *name)
+{
+    return tj_json_str(tj_ml_member(v, name));
+}
+
+static enum tj_trace_state read_state(tj_str text)
+{
+    static const enum tj_trace_state states[] = {TJ_STATE_OK, TJ_STATE_ERROR,
+                                                 TJ_STATE_IN_PROGRESS};
+    for (size_t i = 0; i < TJ_COUNT(states); i++) {
+        if (tj_str_eq(text, tj_str_c(tj_trace_state_name(states[i]))))
+            return states[i];
+    }
+    return TJ_STATE_UNSPECIFIED;
+}
+
+static void read_map(const struct tj_json *v, struct tj_arena *a, tj_pairs *out)
+{
+    struct tj_json_members m = tj_json_members(v);
+    while (tj_json_member(&m)) {
+        if (m.key.len && m.key.len <= TJ_NAME_BYTES_MAX &&
+            tj_json_is_string(m.value))
+            tj_pairs_set(out, a, m.key, tj_json_str(m.value));
+    }
+}
+
+static bool read_experiment(struct tj_ml *call, const struct tj_json *v,
+                            struct tj_trace_info *info)
+{
+    struct tj_experiment ex = {0};
+    tj_str id = tj_json_str(tj_ml_member(
+        tj_ml_member(tj_ml_member(v, "trace_location"), "mlflow_experiment"),
+        "experiment_id"));
+    if (!tj_ml_experiment(call, id.len ? id : TJ_STR("0"), &ex))
+        return false;
+    if (ex.deleted)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "The experiment %" PRIu64
+                          " must be in the 'active' state. Current state is "
+                          "deleted.",
+                          ex.id);
+    info->experiment = ex.name;
+    info->experiment_id = ex.id;
+    return true;
+}
+
+/* Python's clients from 3.6 on send their spans by OTLP, and upload a file
+ * beside that unless the answer says that spans are kept here. */
+static bool sends_spans(const struct tj_request *rq)
+{
+    tj_str agent = tj_request_header(rq, TJ_STR("User-Agent"));
+    tj_str prefix = TJ_STR("mlflow-python-client/");
+    uint64_t major = 0;
+    uint64_t minor = 0;
+    if (!tj_str_starts(agent, prefix))
+        return false;
+    tj_str rest = tj_str_slice(agent, prefix.len, agent.len);
+    if (!tj_str_to_u64(tj_str_cut(&rest, '.'), &major) ||
+        !tj_str_to_u64(tj_str_cut(&rest, '.'), &minor))
+        return false;
+    return major > 3 || (major == 3 && minor >= 6);
+}
+
+static void read_texts(const struct tj_json *v, struct tj_trace_info *info)
+{
+    static const size_t max = TJ_NAME_BYTES_MAX;
+    info->client_request_id =
+        tj_utf8_clip(member_str(v, "client_request_id"), max);
+    info->request_preview =
+        tj_ml_clip(member_str(v, "request_preview"), TJ_PREVIEW_CHARS_MAX);
+    info->response_preview =
+        tj_ml_clip(member_str(v, "response_preview"), TJ_PREVIEW_CHARS_MAX);
+    info->name =
+        tj_utf8_clip(tj_pairs_find(&info->tags, TJ_STR(TJ_ML_TAG_NAME)), max);
+    info->session = tj_utf8_clip(
+        tj_pairs_find(&info->metadata, TJ_STR("mlflow.trace.session")), max);
+    info->user = tj_utf8_clip(
+        tj_pairs_find(&info->metadata, TJ_STR("mlflow.trace.user")), max);
+}
+
+static bool read_times(struct tj_ml *call, const struct tj_json *v,
+                       struct tj_trace_info *info)
+{
+    tj_str time = member_str(v, "request_time");
+    tj_str duration = member_str(v, "execution_duration");
+    if (time.len && !tj_time_parse(time, &info->request_time))
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "request_time '%.*s' is not a time (RFC 3339)",
+                          TJ_STR_ARG(time));
+    if (duration.len && !tj_duration_parse(duration, &info->duration_ns))
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "execution_duration '%.*s' is not a duration "
+                          "(\"1.500s\")",
+                          TJ_STR_ARG(duration));
+    return true;
+}
+
+/* Ids that clients send are kept; an info that comes again brings the same
+ * assessments, which then update those that are there. */
+static bool read_assessments(struct tj_ml *call, const struct tj_json *v,
+                             tj_trace_id id, struct tj_batch *batch)
+{
+    tj_json_each (tj_ml_member(v, "assessments"), item) {
+        struct tj_assessment as = {0};
+        if (tj_ml_member(item, "issue"))
+            continue;
+        if (!tj_assessment_parse(item, call->arena, &as, &call->err))
+            return tj_ml_fail_err(call);
+        as.trace_id = id;
+        as.key = as.id;
+        *tj_vec_add(&batch->assessments, batch->arena) = as;
+    }
+    return true;
+}
+
+bool tj_ml_read_info(struct tj_ml *call, const struct tj_json *v,
+                     struct tj_batch *batch)
+{
+    struct tj_arena *a = batch->arena;
+    tj_str id_text = member_str(v, "trace_id");
+    tj_trace_id id;
+    if (!tj_trace_id_parse(id_text, &id))
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "Invalid trace ID '%.*s': expected 'tr-' and 32 hex "
+                          "digits.",
+                          TJ_STR_ARG(id_text));
+    struct tj_trace_info *info = tj_batch_info(batch, id);
+    read_map(tj_ml_member(v, "trace_metadata"), a, &info->metadata);
+    read_map(tj_ml_member(v, "tags"), a, &info->tags);
+    tj_pairs_set(&info->metadata, a, TJ_STR("mlflow.trace.infoFinalized"),
+                 TJ_STR("true"));
+    if (sends_spans(call->rq))
+        tj_pairs_set(&info->tags, a, TJ_STR(TJ_ML_TAG_SPANS_LOCATION),
+                     tj_str_c(tracking_store));
+    info->state = read_state(member_str(v, "state"));
+    read_texts(v, info);
+    return read_experiment(call, v, info) && read_times(call, v, info) &&
+           read_assessments(call, v, id, batch);
+}
