@@ -44,6 +44,7 @@ static struct tj_experiment *add_experiment(struct memory_store *m,
 void tj_memory_records_init(struct memory_store *m)
 {
     struct tj_experiment first = {.name = TJ_STR("Default")};
+    first.create_time = first.update_time = tj_now();
     (void)add_experiment(m, &first);
     tj_map_init(&m->record_by_id, &m->arena);
 }

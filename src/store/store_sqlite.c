@@ -95,6 +95,9 @@ static const char *const migrations[] = {
     "ALTER TABLE experiment ADD COLUMN"
     " update_time INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE experiment ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';"
+    "UPDATE experiment SET create_time ="
+    " CAST(strftime('%s', 'now') AS INTEGER) * 1000000000"
+    " WHERE create_time = 0;" /* Default's */
     "UPDATE experiment SET update_time = create_time;"
     "CREATE TABLE record("
     " row INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,"
