@@ -59,6 +59,11 @@
 /* Clauses: each may look at every span of every trace. */
 #define TJ_FILTER_CLAUSES_MAX 256
 
+/* -- what MLflow's clients keep beside traces ----------------------------- */
+/* Metrics, params, tags, inputs, outputs of one run, each: it is written whole
+ * at every log, and this many are 1 MB. */
+#define TJ_RUN_KEYS_MAX ((size_t)20000)
+
 /* -- tools -------------------------------------------------------------- */
 /* What one tool call may return: about 8,000 tokens. */
 #define TJ_TOOL_RESULT_BYTES_MAX   ((size_t)32768)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/limits.h"
+#include "serve/python_json.h"
 
 enum { NAME_BYTES_MAX = 64 }; /* of an argument; they are ours */
 
@@ -218,14 +219,33 @@ bool tj_ml_need_str(struct tj_ml *call, const char *name, tj_str *out)
                       name);
 }
 
-/* MLflow's text for an argument of the wrong type. */
-static bool bad_value(struct tj_ml *call, const char *name, tj_str value)
+static const char *python_type(const struct tj_json *v)
 {
+    switch (tj_json_type(v)) {
+    case TJ_JSON_NULL: return "NoneType";
+    case TJ_JSON_FALSE:
+    case TJ_JSON_TRUE: return "bool";
+    case TJ_JSON_INT:
+    case TJ_JSON_UINT: return "int";
+    case TJ_JSON_DOUBLE: return "float";
+    case TJ_JSON_STRING: return "str";
+    case TJ_JSON_ARRAY: return "list";
+    case TJ_JSON_OBJECT: break;
+    }
+    return "dict";
+}
+
+bool tj_ml_bad_type(struct tj_ml *call, const char *path,
+                    const struct tj_json *v)
+{
+    struct tj_buf buf;
+    tj_buf_init(&buf, call->arena, TJ_NAME_BYTES_MAX);
+    tj_python_json(&buf, v, TJ_PYTHON_SORTED | TJ_PYTHON_COMPACT);
     return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                      "Invalid value %.*s for parameter '%s' supplied. See the "
-                      "API docs for more information about request "
-                      "parameters.",
-                      TJ_STR_ARG(value), name);
+                      "Invalid value %.*s for parameter '%s' supplied:  Hint: "
+                      "Value was of type '%s'. See the API docs for more "
+                      "information about request parameters.",
+                      TJ_STR_ARG(tj_buf_str(&buf)), path, python_type(v));
 }
 
 bool tj_ml_i64(struct tj_ml *call, const char *name, int64_t otherwise,
@@ -239,7 +259,7 @@ bool tj_ml_i64(struct tj_ml *call, const char *name, int64_t otherwise,
         return true;
     if (tj_json_is_string(v) && tj_str_to_i64(tj_json_str(v), out))
         return true;
-    return bad_value(call, name, scalar_text(v));
+    return tj_ml_bad_type(call, name, v);
 }
 
 bool tj_ml_bool(struct tj_ml *call, const char *name, bool otherwise, bool *out)
@@ -253,7 +273,7 @@ bool tj_ml_bool(struct tj_ml *call, const char *name, bool otherwise, bool *out)
     else if (tj_str_eq_fold(text, TJ_STR("false")))
         *out = false;
     else
-        return bad_value(call, name, text);
+        return tj_ml_bad_type(call, name, tj_ml_arg(call, name));
     return true;
 }
 
@@ -269,7 +289,7 @@ bool tj_ml_strs(struct tj_ml *call, const char *name, struct tj_ml_list *out)
         if (tj_json_is_string(m.value))
             *tj_vec_add(&list, call->arena) = tj_json_str(m.value);
         else if (!tj_json_is_array(m.value) && !tj_json_is_null(m.value))
-            return bad_value(call, name, scalar_text(m.value));
+            return tj_ml_bad_type(call, name, m.value);
         tj_json_each (m.value, item)
             *tj_vec_add(&list, call->arena) = scalar_text(item);
     }
@@ -283,7 +303,7 @@ bool tj_ml_pairs(struct tj_ml *call, const char *name, tj_pairs *out)
     tj_json_each (tj_ml_arg(call, name), item) {
         tj_str key = scalar_text(tj_ml_member(item, "key"));
         if (!key.len)
-            return bad_value(call, name, TJ_STR("without a key"));
+            return tj_ml_bad_type(call, name, item);
         tj_pairs_set(out, call->arena, key,
                      scalar_text(tj_ml_member(item, "value")));
     }
@@ -304,8 +324,8 @@ bool tj_ml_experiment(struct tj_ml *call, tj_str id, struct tj_experiment *out)
     bool found = false;
     if (!tj_str_to_u64(id, &number))
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                          "Invalid experiment ID: '%.*s'. Must be a valid "
-                          "integer.",
+                          "Invalid experiment ID '%.*s'. Experiment ID must "
+                          "be a valid integer.",
                           TJ_STR_ARG(id));
     if (!tj_store_find_experiment(call->store, number, call->arena, out, &found,
                                   &call->err))

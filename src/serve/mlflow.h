@@ -110,6 +110,11 @@ bool tj_ml_strs(struct tj_ml *call, const char *name, struct tj_ml_list *out);
 /* [{"key": ..., "value": ...}] */
 bool tj_ml_pairs(struct tj_ml *call, const char *name, tj_pairs *out);
 
+/* "Invalid value 5 for parameter 'name' supplied:  Hint: Value was of type
+ * 'int'. ..." */
+bool tj_ml_bad_type(struct tj_ml *call, const char *path,
+                    const struct tj_json *v);
+
 /* An experiment id: decimal digits.  False and refused for anything else, for
  * one that is not there, and for one that the grant does not cover. */
 bool tj_ml_experiment(struct tj_ml *call, tj_str id, struct tj_experiment *out);

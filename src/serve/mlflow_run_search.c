@@ -1,0 +1,259 @@
+/* mlflow_run_search.c - runs by filter and order, and a metric's history.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "serve/mlflow_check.h"
+#include "serve/mlflow_filter.h"
+#include "serve/mlflow_run.h"
+#include "serve/mlflow_runs.h"
+
+enum { RUNS_PAGE = 1000 }; /* when a request does not say */
+
+/* MLflow's own spellings; run_name is what the tag says. */
+static const struct tj_ml_key run_keys[] = {
+    {"run_id", "run_id", TJ_ML_KEY_LIST},
+    {"run_name", "run_name", 0},
+    {"run name", "run_name", TJ_ML_KEY_FILTER_ONLY},
+    {"Run name", "run_name", TJ_ML_KEY_FILTER_ONLY},
+    {"Run Name", "run_name", TJ_ML_KEY_FILTER_ONLY},
+    {"user_id", "user_id", 0},
+    {"status", "status", 0},
+    {"artifact_uri", "artifact_uri", 0},
+    {"start_time", "start_time", TJ_ML_KEY_NUMERIC},
+    {"created", "start_time", TJ_ML_KEY_NUMERIC},
+    {"Created", "start_time", TJ_ML_KEY_NUMERIC},
+    {"end_time", "end_time", TJ_ML_KEY_NUMERIC},
+    {0},
+};
+
+static const struct tj_ml_language run_language = {
+    .keys = run_keys,
+    .entities = 1 << TJ_ML_ATTRIBUTE | 1 << TJ_ML_TAG | 1 << TJ_ML_PARAM |
+                1 << TJ_ML_METRIC | 1 << TJ_ML_DATASET,
+    .types = "['metric', 'parameter', 'tag', 'attribute', 'dataset']",
+    .attributes = "{'Created', 'Run Name', 'Run name', 'artifact_uri', "
+                  "'created', 'end_time', 'run name', 'run_id', 'run_name', "
+                  "'start_time', 'status', 'user_id'}",
+    .nulls = true,
+};
+
+/* -- what a run has ------------------------------------------------------- */
+
+static bool lookup_metric(const struct tj_ml_run *run, tj_str key,
+                          struct tj_ml_value *out)
+{
+    tj_vec_each (&run->metrics, const struct tj_ml_metric, m) {
+        if (!tj_str_eq(m->key, key))
+            continue;
+        out->is_number = true;
+        out->number = m->value;
+        return true;
+    }
+    return false;
+}
+
+static bool lookup_dataset(const struct tj_ml_run *run, tj_str key, size_t i,
+                           struct tj_ml_value *out)
+{
+    if (!tj_str_eq(key, TJ_STR("context"))) {
+        if (i >= run->datasets.count)
+            return false;
+        const struct tj_ml_dataset_input *d = &run->datasets.items[i];
+        out->text = tj_str_eq(key, TJ_STR("name")) ? d->name : d->digest;
+        return true;
+    }
+    tj_vec_each (&run->datasets, const struct tj_ml_dataset_input, d) {
+        out->text = tj_pairs_find(&d->tags, TJ_STR("mlflow.data.context"));
+        if (out->text.ptr && i-- == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool lookup_attribute(const struct tj_ml_run *run, tj_str key,
+                             struct tj_ml_value *out)
+{
+    if (tj_str_eq(key, TJ_STR("start_time")) ||
+        tj_str_eq(key, TJ_STR("end_time"))) {
+        bool start = key.ptr[0] == 's';
+        out->is_number = true;
+        out->number = (double)(start ? run->start_time : run->end_time);
+        return start || run->ended;
+    }
+    if (tj_str_eq(key, TJ_STR("run_id")))
+        out->text = run->id;
+    else if (tj_str_eq(key, TJ_STR("run_name")))
+        out->text = run->name;
+    else if (tj_str_eq(key, TJ_STR("user_id")))
+        out->text = run->user_id;
+    else if (tj_str_eq(key, TJ_STR("status")))
+        out->text = run->status;
+    else
+        out->text = run->artifact_uri;
+    return true;
+}
+
+static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
+                   struct tj_ml_value *out)
+{
+    const struct tj_ml_run *run = item;
+    if (field->entity == TJ_ML_DATASET)
+        return lookup_dataset(run, field->key, i, out);
+    if (i)
+        return false;
+    switch (field->entity) {
+    case TJ_ML_METRIC: return lookup_metric(run, field->key, out);
+    case TJ_ML_PARAM:
+        out->text = tj_pairs_find(&run->params, field->key);
+        return out->text.ptr != NULL;
+    case TJ_ML_TAG:
+        out->text = tj_pairs_find(&run->tags, field->key);
+        return out->text.ptr != NULL;
+    case TJ_ML_ATTRIBUTE:
+    case TJ_ML_DATASET: break;
+    }
+    return lookup_attribute(run, field->key, out);
+}
+
+/* -- search --------------------------------------------------------------- */
+
+struct search {
+    enum tj_ml_view view;
+    struct tj_ml_filter filter;
+    struct tj_ml_orders orders;
+    size_t max;
+    size_t offset;
+    TJ_VEC(const void *) found;
+};
+
+static bool read_search(struct tj_ml *call, struct search *s)
+{
+    struct tj_ml_list order_by;
+    if (!tj_ml_view(call, "run_view_type", &s->view) ||
+        !tj_ml_max_results(call, RUNS_PAGE, &s->max) ||
+        !tj_ml_page_offset(call, &s->offset) ||
+        !tj_ml_strs(call, "order_by", &order_by) ||
+        !tj_ml_filter_parse(call, &run_language, tj_ml_str(call, "filter"),
+                            &s->filter) ||
+        !tj_ml_orders_parse(call, &run_language, &order_by, &s->orders))
+        return false;
+    tj_ml_orders_add(call, &s->orders, "start_time", true);
+    tj_ml_orders_add(call, &s->orders, "run_id", false);
+    return true;
+}
+
+static bool consider(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
+{
+    struct search *s = ctx;
+    if (!tj_ml_in_view(s->view, run->deleted) ||
+        !tj_ml_filter_match(&s->filter, lookup, run))
+        return true;
+    struct tj_ml_run *kept = tj_arena_new(call->arena, struct tj_ml_run);
+    *kept = *run;
+    *tj_vec_add(&s->found, call->arena) = kept;
+    return true;
+}
+
+/* Experiments that are not there, or not covered, have no runs to show. */
+static bool consider_all(struct tj_ml *call, struct search *s)
+{
+    struct tj_ml_list ids;
+    if (!tj_ml_strs(call, "experiment_ids", &ids))
+        return false;
+    for (size_t i = 0; i < ids.count; i++) {
+        uint64_t id = 0;
+        bool again = false;
+        if (!tj_str_to_u64(ids.items[i], &id))
+            return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                              "Invalid experiment ID '%.*s'. Experiment ID "
+                              "must be a valid integer.",
+                              TJ_STR_ARG(ids.items[i]));
+        for (size_t k = 0; k < i; k++)
+            again = again || tj_str_eq(ids.items[k], ids.items[i]);
+        if (!again && tj_grant_covers(call->rq->grant, id) &&
+            !tj_ml_each_run(call, id, consider, s))
+            return false;
+    }
+    return true;
+}
+
+void tj_ml_run_search(struct tj_server *server, const struct tj_request *rq,
+                      struct tj_answer *out)
+{
+    struct tj_ml call;
+    struct search s = {0};
+    if (!tj_ml_begin(&call, server, rq, out) || !read_search(&call, &s) ||
+        !consider_all(&call, &s))
+        return;
+    tj_ml_sort(s.found.items, s.found.count, &s.orders, lookup, call.arena);
+    size_t from = tj_size_min(s.offset, s.found.count);
+    size_t to = from + tj_size_min(s.found.count - from, s.max);
+    struct tj_json_writer *w = tj_ml_answer(&call);
+    if (from < to) {
+        tj_jw_key(w, TJ_STR("runs"));
+        tj_jw_array(w);
+        for (size_t i = from; i < to; i++)
+            tj_ml_write_run(&call, s.found.items[i], TJ_ML_RUN_OUTPUTS);
+        tj_jw_end(w);
+    }
+    if (to < s.found.count)
+        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
+    tj_ml_end(&call);
+}
+
+/* -- history -------------------------------------------------------------- */
+
+/* A run that is not there has no history, as in MLflow. */
+static bool may_see(struct tj_ml *call, tj_str run_id, bool *found)
+{
+    struct tj_record record;
+    struct tj_ml_run run;
+    if (!tj_store_find_record(call->store, TJ_RECORD_RUN, run_id, call->arena,
+                              &record, found, &call->err))
+        return tj_ml_fail_err(call);
+    return !*found ||
+           ((tj_ml_run_parse(&record, call->arena, &run, &call->err) ||
+             tj_ml_fail_err(call)) &&
+            tj_ml_covers(call, run.experiment_id));
+}
+
+static bool read_max(struct tj_ml *call, size_t *out)
+{
+    int64_t max = 0;
+    if (!tj_ml_i64(call, "max_results", INT64_MAX, &max))
+        return false;
+    *out = (size_t)max;
+    return max > 0 ||
+           tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                      "Invalid value %lld for parameter 'max_results' "
+                      "supplied. It must be a positive integer.",
+                      (long long)max);
+}
+
+void tj_ml_run_history(struct tj_server *s, const struct tj_request *rq,
+                       struct tj_answer *out)
+{
+    struct tj_ml call;
+    tj_str id, key;
+    bool found = false;
+    size_t max = 0;
+    size_t offset = 0;
+    tj_ml_metrics all = {0};
+    if (!tj_ml_begin(&call, s, rq, out) || !tj_ml_need_run_id(&call, &id) ||
+        !tj_ml_need_str(&call, "metric_key", &key) || !read_max(&call, &max) ||
+        !tj_ml_page_offset(&call, &offset) || !may_see(&call, id, &found) ||
+        (found && !tj_ml_metric_history(&call, id, key, &all)))
+        return;
+    size_t from = tj_size_min(offset, all.count);
+    size_t to = from + tj_size_min(all.count - from, max);
+    struct tj_json_writer *w = tj_ml_answer(&call);
+    if (from < to) {
+        tj_jw_key(w, TJ_STR("metrics"));
+        tj_jw_array(w);
+        for (size_t i = from; i < to; i++)
+            tj_ml_write_metric(w, &all.items[i]);
+        tj_jw_end(w);
+    }
+    if (to < all.count)
+        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
+    tj_ml_end(&call);
+}

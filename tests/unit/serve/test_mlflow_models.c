@@ -1,0 +1,130 @@
+/* test_mlflow_models.c - logged models, as a real server answers them.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Texts and codes were taken from an MLflow 3.17.2 server.
+ */
+#include "mlflow_fixture.h"
+
+#define AT(name) "/api/2.0/mlflow/logged-models" name
+#define INVALID  "INVALID_PARAMETER_VALUE"
+#define MISSING  "RESOURCE_DOES_NOT_EXIST"
+
+static const char *make_model(struct mlflow_fixture *f, const char *name)
+{
+    assert_call(f, "POST", AT(""),
+                FORMAT(f,
+                       "{'experiment_id': '0', 'name': '%s', 'model_type': "
+                       "'agent', 'params': [{'key': 'a', 'value': 'b'}], "
+                       "'tags': [{'key': 't', 'value': 'v'}]}",
+                       name));
+    return at(f, "model.info.model_id");
+}
+
+static char *path(struct mlflow_fixture *f, const char *id, const char *more)
+{
+    return FORMAT(f, AT("/%s%s"), id, more);
+}
+
+static void test_life(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const char *id = make_model(f, "mod");
+    assert_true(tj_str_starts(tj_str_c(id), TJ_STR("m-")));
+    assert_int_equal(strlen(id), 34);
+    assert_string_equal(at(f, "model.info.status"), "LOGGED_MODEL_PENDING");
+    assert_string_equal(
+        at(f, "model.info.artifact_uri"),
+        FORMAT(f, "mlflow-artifacts:/0/models/%s/artifacts", id));
+    assert_string_equal(at(f, "model.info.tags.0.value"), "v");
+    assert_string_equal(at(f, "model.data.params.0.value"), "b");
+    assert_call(f, "PATCH", path(f, id, ""),
+                FORMAT(f, "{'model_id': '%s', 'status': 2}", id));
+    assert_string_equal(at(f, "model.info.status"), "LOGGED_MODEL_READY");
+    assert_call(f, "PATCH", path(f, id, "/tags"),
+                "{'tags': [{'key': 'x', 'value': 'y'}]}");
+    assert_call(f, "POST", path(f, id, "/params"),
+                "{'params': [{'key': 'p2', 'value': 'q'}]}");
+    assert_call(f, "GET", path(f, id, ""), NULL);
+    assert_int_equal(count_at(f, "model.info.tags"), 2);
+    assert_int_equal(count_at(f, "model.data.params"), 2);
+    assert_call(f, "DELETE", path(f, id, "/tags/x"), "{}");
+    assert_refused(
+        f, "DELETE", path(f, id, "/tags/x"), "{}", MISSING,
+        FORMAT(f, "No tag with key 'x' found for model with ID '%s'.", id));
+    assert_call(f, "DELETE", path(f, id, ""), "{}");
+    assert_refused(f, "GET", path(f, id, ""), NULL, MISSING,
+                   FORMAT(f, "Logged model with ID '%s' not found.", id));
+    assert_call(f, "GET", path(f, id, "?allow_deleted=true"), NULL);
+}
+
+static void test_refused(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    assert_refused(f, "POST", AT(""), "{'experiment_id': '0', 'name': 'a/b'}",
+                   INVALID,
+                   "Invalid model name ('a/b') provided. Model name must be a "
+                   "non-empty string and cannot contain the following "
+                   "characters: ('/', ':', '.', '%', '\"', \"'\")");
+    assert_int_equal(call(f, "POST", AT(""), "{'name': 'a'}"), 400);
+    assert_refused(f, "GET", AT("/m-nope"), NULL, MISSING,
+                   "Logged model with ID 'm-nope' not found.");
+    assert_int_equal(call(f, "PATCH", AT("/m-nope"), "{'status': 9}"), 400);
+}
+
+static void test_metrics(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const char *id = make_model(f, "mod");
+    assert_call(f, "POST", "/api/2.0/mlflow/runs/create",
+                "{'experiment_id': '0'}");
+    const char *run = at(f, "run.info.run_id");
+    const char *metric =
+        FORMAT(f,
+               "{'run_id': '%s', 'key': 'm', 'value': 0.5, 'timestamp': 5, "
+               "'model_id': '%s'}",
+               run, id);
+    assert_call(f, "POST", "/api/2.0/mlflow/runs/log-metric", metric);
+    assert_call(f, "POST", "/api/2.0/mlflow/runs/log-metric", metric);
+    assert_call(f, "GET", path(f, id, ""), NULL);
+    assert_int_equal(count_at(f, "model.data.metrics"), 1);
+    assert_string_equal(at(f, "model.data.metrics.0.value"), "0.5");
+    assert_string_equal(at(f, "model.data.metrics.0.run_id"), run);
+    assert_string_equal(at(f, "model.data.metrics.0.model_id"), id);
+}
+
+static void test_search(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const char *gone = make_model(f, "gone");
+    (void)make_model(f, "one");
+    (void)make_model(f, "two");
+    assert_call(f, "DELETE", path(f, gone, ""), "{}");
+    assert_call(f, "POST", AT("/search"),
+                "{'experiment_ids': ['0'], 'order_by': [{'field_name': "
+                "'name', 'ascending': false}]}");
+    assert_int_equal(count_at(f, "models"), 2);
+    assert_string_equal(at(f, "models.0.info.name"), "two");
+    assert_call(f, "POST", AT("/search"),
+                "{'experiment_ids': ['0'], 'max_results': 1, 'filter': "
+                "'tags.t IS NOT NULL', 'order_by': [{'field_name': 'name'}]}");
+    assert_string_equal(at(f, "models.0.info.name"), "one");
+    assert_string_equal(at(f, "next_page_token"), "eyJvZmZzZXQiOiAxfQ==");
+    assert_int_equal(call(f, "POST", AT("/search"), "{}"), 400);
+    f->grant.experiments = &(const uint64_t){7};
+    f->grant.experiment_count = 1;
+    assert_call(f, "POST", AT("/search"), "{'experiment_ids': ['0']}");
+    assert_int_equal(count_at(f, "models"), 0);
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, mlflow_setup, mlflow_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_life),
+        TEST(test_refused),
+        TEST(test_metrics),
+        TEST(test_search),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
