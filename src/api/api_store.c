@@ -53,9 +53,11 @@ const char *tj_api_env(const char *name)
     return value && *value ? value : NULL;
 }
 
-static tj_str default_url(struct tj_arena *a, struct tj_err *err)
+tj_str tj_api_store_url(const char *url, struct tj_arena *a, struct tj_err *err)
 {
-    const char *url = tj_api_env("TRACEJUDGE_STORE");
+    if (url && *url)
+        return tj_str_c(url);
+    url = tj_api_env("TRACEJUDGE_STORE");
     if (url)
         return tj_str_c(url);
     const char *data = tj_api_env("XDG_DATA_HOME");
@@ -74,7 +76,7 @@ bool tj_open(const char *url, unsigned flags, struct tracejudge **out,
 {
     struct tj_err why = {0};
     struct tj_arena a = {0};
-    tj_str where = url && *url ? tj_str_c(url) : default_url(&a, &why);
+    tj_str where = tj_api_store_url(url, &a, &why);
     struct tj_store_options options = {
         .durability = flags & TJ_OPEN_RELAXED ? TJ_DURABLE_RELAXED : TJ_DURABLE,
         .read_only = (flags & TJ_OPEN_READ_ONLY) != 0,
