@@ -71,6 +71,24 @@ tj_str tj_api_store_url(const char *url, struct tj_arena *a, struct tj_err *err)
     return (tj_str){0};
 }
 
+/* As MLflow's own client calls them. */
+static struct tj_store_remote remote_of_environment(void)
+{
+    struct tj_store_remote remote = {
+        .user = tj_str_c(tj_api_env("MLFLOW_TRACKING_USERNAME")),
+        .password = tj_str_c(tj_api_env("MLFLOW_TRACKING_PASSWORD")),
+        .token = tj_str_c(tj_api_env("MLFLOW_TRACKING_TOKEN")),
+        .experiment = tj_str_c(tj_api_env("MLFLOW_EXPERIMENT_NAME")),
+        .experiment_id = tj_str_c(tj_api_env("MLFLOW_EXPERIMENT_ID")),
+        .ca_file = tj_str_c(tj_api_env("MLFLOW_TRACKING_SERVER_CERT_PATH")),
+    };
+    uint64_t seconds = 0;
+    tj_str timeout = tj_str_c(tj_api_env("MLFLOW_HTTP_REQUEST_TIMEOUT"));
+    if (tj_str_to_u64(timeout, &seconds) && seconds <= UINT32_MAX)
+        remote.timeout_ms = seconds * 1000;
+    return remote;
+}
+
 bool tj_open(const char *url, unsigned flags, struct tracejudge **out,
              struct tj_error *err)
 {
@@ -81,6 +99,7 @@ bool tj_open(const char *url, unsigned flags, struct tracejudge **out,
         .durability = flags & TJ_OPEN_RELAXED ? TJ_DURABLE_RELAXED : TJ_DURABLE,
         .read_only = (flags & TJ_OPEN_READ_ONLY) != 0,
         .create = (flags & TJ_OPEN_CREATE) != 0,
+        .remote = remote_of_environment(),
     };
     struct tj_store *store = NULL;
     bool ok = where.ptr && tj_store_open(where, &options, &store, &why);

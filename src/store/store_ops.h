@@ -8,7 +8,8 @@
  *     clamped to the field, row_max is in 1..TJ_SEARCH_ROWS_MAX;
  *  2. outputs are zeroed before the call, and dropped when it fails.
  * And it promises:
- *  3. every slot is filled (all are MUST) and may be called from any thread;
+ *  3. every slot is filled (all are MUST but those that say MAY) and may be
+ *     called from any thread;
  *  4. `st` is how it finds itself: trace->store may be a wrapper around it;
  *  5. what it opened stays readable while others write, but for a trace that
  *     was deleted: then TJ_E_BACKEND says so.
@@ -107,6 +108,7 @@ struct tj_records {
 
 struct tj_store_ops {
     const char *name;
+    bool mlflow_judges; /* judges are kept as MLflow's serialised scorers */
     void (*close)(struct tj_store *st);
 
     bool (*add_batch)(struct tj_store *st, const struct tj_batch *batch,
@@ -129,7 +131,13 @@ struct tj_store_ops {
     bool (*scan)(struct tj_store *st, const struct tj_scan *scan,
                  struct tj_arena *a, struct tj_scan_page *out,
                  struct tj_err *err);
-    /* How many there are, from wherever the scan would go on. */
+    /* MAY: a whole search, by a backend that has an engine of its own to ask.
+     * *able false: not this one, and the front does it with scan. */
+    bool (*search)(struct tj_store *st, const struct tj_trace_query *query,
+                   struct tj_arena *a, struct tj_trace_page *out, bool *able,
+                   struct tj_err *err);
+    /* How many there are, from wherever the scan would go on; UINT64_MAX: that
+     * is not known. */
     bool (*count)(struct tj_store *st, const struct tj_scan *scan,
                   uint64_t *out, struct tj_err *err);
     /* The first id in [low, high] and how many there are. */
@@ -206,6 +214,10 @@ struct tj_store_ops {
 
     bool (*stats)(struct tj_store *st, struct tj_store_stats *out,
                   struct tj_err *err);
+    bool (*keeps_traces)(struct tj_store *st); /* MAY: it does */
+    /* MAY: there is nothing to say. */
+    bool (*describe)(struct tj_store *st, struct tj_arena *a, tj_str *out,
+                     struct tj_err *err);
 };
 
 struct tj_store {
@@ -215,6 +227,11 @@ struct tj_store {
 /* The members of the family.  path and options as for tj_store_open. */
 struct tj_store *tj_store_memory_new(void);
 bool tj_store_sqlite_open(tj_str path, const struct tj_store_options *options,
+                          struct tj_store **out, struct tj_err *err)
+    TJ_MUST_USE;
+
+/* url: "mlflow+http://..." or "mlflow+https://...". */
+bool tj_store_mlflow_open(tj_str url, const struct tj_store_options *options,
                           struct tj_store **out, struct tj_err *err)
     TJ_MUST_USE;
 

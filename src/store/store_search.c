@@ -420,6 +420,13 @@ bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
     if (query->row_max < 1 || query->row_max > TJ_SEARCH_ROWS_MAX)
         return tj_fail(err, TJ_E_INPUT, "page size must be 1 to %d, not %zu",
                        TJ_SEARCH_ROWS_MAX, query->row_max);
+    bool able = false;
+    if (st->ops->search && !st->ops->search(st, query, a, &page, &able, err))
+        return false;
+    if (able) {
+        *out = page;
+        return true;
+    }
     struct walk w;
     struct tj_arena scratch = {0};
     bool ok = walk_init(&w, st, query, err) &&
