@@ -29,12 +29,29 @@ struct tj_scan {
     bool with_judge_traces;
     const uint64_t *experiments;
     size_t experiment_count; /* 0: of all */
+    /* A backend may leave out what does not match, and says of which rows it
+     * is sure that they do; or leave all of that to the caller. */
+    const struct tj_filter *filter; /* NULL: all */
+    /* It may also give what these look at in place of whole infos. */
+    const struct tj_order *order;
+    size_t order_count;
+};
+
+/* What an order looks at: a number, a text, or none.  Times are in ns. */
+struct tj_order_value {
+    bool present;
+    bool is_text;
+    uint64_t number;
+    tj_str text;
 };
 
 /* time is what the backend sorts by: the request time, as far as it was known
  * when the trace was last written. */
 struct tj_scan_row {
     tj_time time;
+    bool sure;                     /* it matches the scan's filter */
+    struct tj_order_value *values; /* of the scan's order; then info has only
+                                    * its trace_id.  NULL: info has all */
     struct tj_trace_info info;
 };
 
@@ -42,6 +59,8 @@ struct tj_scan_page {
     struct tj_scan_row *rows;
     size_t count; /* < row_max: there are no more */
 };
+
+#define TJ_SESSION_KEY "mlflow.trace.session"
 
 struct tj_field_range {
     size_t span;
@@ -165,6 +184,12 @@ struct tj_store_ops {
                            struct tj_arena *a, struct tj_err *err);
     bool (*assessments)(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
                         struct tj_assessments *out, struct tj_err *err);
+    /* Those of other traces that speak for the whole session that this trace
+     * is in: valid, of its experiment, TJ_SESSION_KEY in their metadata. */
+    bool (*session_assessments)(struct tj_store *st,
+                                const struct tj_trace_info *info,
+                                struct tj_arena *a, struct tj_assessments *out,
+                                struct tj_err *err);
     bool (*delete_assessment)(struct tj_store *st, tj_trace_id id,
                               tj_str assessment_id, bool *existed,
                               struct tj_err *err);
