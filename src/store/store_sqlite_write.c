@@ -299,6 +299,10 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
         tj_fold_said(&info.info, &said, &w->arena);
         info.said |= tj_sqlite_said_of(&said);
     }
+    /* The spans may know better (tj_trace_info_derive). */
+    info.stale |= info.info.state == TJ_STATE_IN_PROGRESS &&
+                  info.said & TJ_SAID_STATE &&
+                  (info.info.span_count > 0 || part->spans.count > 0);
     if (first || info.said & TJ_SAID_REQUEST_TIME)
         info.time = info.info.request_time;
     else if (part->start && (info.time == 0 || part->start < info.time))
