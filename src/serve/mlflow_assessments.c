@@ -7,7 +7,7 @@
  * the names as the proto has them are read as well.
  */
 #include "base/limits.h"
-#include "serve/mlflow.h"
+#include "serve/mlflow_check.h"
 #include "serve/mlflow_info.h"
 #include "serve/route.h"
 
@@ -69,11 +69,7 @@ static const struct tj_json *need(struct tj_ml *call, const char *name)
 {
     const struct tj_json *v = tj_ml_arg(call, name);
     if (!v)
-        (void)tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                         "Missing value for required parameter '%s'. See the "
-                         "API docs for more information about request "
-                         "parameters.",
-                         name);
+        (void)tj_ml_missing(call, name);
     return v;
 }
 

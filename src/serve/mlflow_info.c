@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/limits.h"
+#include "serve/mlflow_cost.h"
 #include "text/utf8.h"
 #include "trace/mlflow_json.h"
 
@@ -59,11 +60,16 @@ static void put_missing(struct tj_json_writer *w, const tj_pairs *pairs,
         put_pair(w, key, value);
 }
 
-static void put_metadata(struct tj_ml *call, struct tj_json_writer *w,
+static bool put_metadata(struct tj_ml *call, struct tj_json_writer *w,
                          const struct tj_trace_info *info)
 {
-    struct tj_arena *a = call->arena;
+    static const char cost_key[] = "mlflow.trace.cost";
     const tj_pairs *pairs = &info->metadata;
+    tj_str cost = {0};
+    if (info->usage.cost_usd >= 0 &&
+        !tj_pairs_find(pairs, tj_str_c(cost_key)).ptr &&
+        !tj_ml_cost(call, info, &cost))
+        return false;
     tj_jw_key(w, TJ_STR("trace_metadata"));
     tj_jw_object(w);
     tj_vec_each (pairs, const struct tj_pair, p) {
@@ -73,10 +79,10 @@ static void put_metadata(struct tj_ml *call, struct tj_json_writer *w,
     put_missing(w, pairs, "mlflow.trace.session", info->session);
     put_missing(w, pairs, "mlflow.trace.user", info->user);
     put_missing(w, pairs, "mlflow.trace.tokenUsage",
-                tj_mlflow_usage_text(a, &info->usage));
-    put_missing(w, pairs, "mlflow.trace.cost",
-                tj_mlflow_cost_text(a, &info->usage));
+                tj_mlflow_usage_text(call->arena, &info->usage));
+    put_missing(w, pairs, cost_key, cost);
     tj_jw_end(w);
+    return true;
 }
 
 static void put_tags(struct tj_ml *call, struct tj_json_writer *w,
@@ -135,7 +141,8 @@ bool tj_ml_write_info(struct tj_ml *call, struct tj_json_writer *w,
     put_text(w, "response_preview", info->response_preview);
     put_times(call, w, info);
     tj_jw_key_str(w, "state", tj_str_c(tj_trace_state_name(info->state)));
-    put_metadata(call, w, info);
+    if (!put_metadata(call, w, info))
+        return false;
     put_tags(call, w, info);
     if (!put_assessments(call, w, info))
         return false;
@@ -158,11 +165,6 @@ bool tj_ml_is_partial(const struct tj_trace_info *info)
 }
 
 /* -- in ------------------------------------------------------------------- */
-
-tj_str tj_ml_clip(tj_str text, size_t chars)
-{
-    return tj_utf8_clip_chars(text, chars);
-}
 
 static tj_str member_str(const struct tj_json *v, const char *name)
 {
@@ -232,10 +234,10 @@ static void read_texts(const struct tj_json *v, struct tj_trace_info *info)
     static const size_t max = TJ_NAME_BYTES_MAX;
     info->client_request_id =
         tj_utf8_clip(member_str(v, "client_request_id"), max);
-    info->request_preview =
-        tj_ml_clip(member_str(v, "request_preview"), TJ_PREVIEW_CHARS_MAX);
-    info->response_preview =
-        tj_ml_clip(member_str(v, "response_preview"), TJ_PREVIEW_CHARS_MAX);
+    info->request_preview = tj_utf8_clip_chars(member_str(v, "request_preview"),
+                                               TJ_PREVIEW_CHARS_MAX);
+    info->response_preview = tj_utf8_clip_chars(
+        member_str(v, "response_preview"), TJ_PREVIEW_CHARS_MAX);
     info->name =
         tj_utf8_clip(tj_pairs_find(&info->tags, TJ_STR(TJ_ML_TAG_NAME)), max);
     info->session = tj_utf8_clip(

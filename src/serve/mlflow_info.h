@@ -32,7 +32,4 @@ bool tj_ml_read_info(struct tj_ml *call, const struct tj_json *info,
 /* Spans that its client counted, of which some are not here yet? */
 bool tj_ml_is_partial(const struct tj_trace_info *info);
 
-/* At most chars characters. */
-tj_str tj_ml_clip(tj_str text, size_t chars);
-
 #endif

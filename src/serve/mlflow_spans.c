@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "serve/mlflow_check.h"
 #include "serve/mlflow_info.h"
 #include "serve/route.h"
 
@@ -195,10 +196,7 @@ static bool read_batch(struct tj_ml *call, struct batch *out)
         return false;
     out->in_some = tj_ml_arg(call, "experiment_ids") != NULL;
     if (!out->ids.count)
-        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                          "Missing value for required parameter 'trace_ids'. "
-                          "See the API docs for more information about request "
-                          "parameters.");
+        return tj_ml_missing(call, "trace_ids");
     return out->ids.count <= IDS_MAX ||
            tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                       "At most %d trace_ids can be asked for at once, found "

@@ -6,7 +6,7 @@
  * comes says what holds from then on, but takes nothing away: tags and
  * metadata that are there stay.
  */
-#include "serve/mlflow.h"
+#include "serve/mlflow_check.h"
 #include "serve/mlflow_info.h"
 #include "serve/route.h"
 
@@ -19,8 +19,6 @@ enum {
     LINKS_MAX = 100, /* MLflow's own limit of a request */
     PROMPTS_MAX = 1000,
     ORDER_MAX = 16,
-    TAG_KEY_CHARS_MAX = 250,
-    TAG_VALUE_CHARS_MAX = 8000,
 };
 
 static bool fail_no_trace(struct tj_ml *call, tj_str id)
@@ -68,10 +66,7 @@ static void start(struct tj_server *s, const struct tj_request *rq,
     const struct tj_json *v =
         tj_ml_member(tj_ml_arg(&call, "trace"), "trace_info");
     if (!v) {
-        (void)tj_ml_fail(&call, TJ_ML_INVALID_PARAMETER_VALUE,
-                         "Missing value for required parameter 'trace'. See "
-                         "the API docs for more information about request "
-                         "parameters.");
+        (void)tj_ml_missing(&call, "trace");
         return;
     }
     tj_batch_init(&batch, call.arena);
@@ -108,23 +103,18 @@ struct experiments {
     TJ_VEC(uint64_t) ids;
 };
 
-/* MLflow leaves out what is deleted, and what the caller may not see; the
- * rest of an answer is still right. */
+/* What is not there has no traces, and what the caller may not see is left
+ * out: the rest of an answer is still right. */
 static bool add_experiment(struct tj_ml *call, tj_str id,
                            struct experiments *out)
 {
     uint64_t number = 0;
-    struct tj_experiment ex = {0};
-    bool found = false;
     if (!tj_str_to_u64(id, &number))
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                           "Invalid experiment ID: '%.*s'. Must be a valid "
                           "integer.",
                           TJ_STR_ARG(id));
-    if (!tj_store_find_experiment(call->store, number, call->arena, &ex, &found,
-                                  &call->err))
-        return tj_ml_fail_err(call);
-    if (found && !ex.deleted && tj_grant_covers(call->rq->grant, number))
+    if (tj_grant_covers(call->rq->grant, number))
         *tj_vec_add(&out->ids, call->arena) = number;
     return true;
 }
@@ -133,10 +123,7 @@ static bool read_locations(struct tj_ml *call, struct experiments *out)
 {
     const struct tj_json *list = tj_ml_arg(call, "locations");
     if (!tj_json_count(list))
-        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                          "Missing value for required parameter 'locations'. "
-                          "See the API docs for more information about request "
-                          "parameters.");
+        return tj_ml_missing(call, "locations");
     tj_json_each (list, item) {
         tj_str id = tj_json_str(tj_ml_member(
             tj_ml_member(item, "mlflow_experiment"), "experiment_id"));
@@ -251,11 +238,7 @@ static bool check_tag(struct tj_ml *call, tj_str key, const char *operation)
                               "trace.",
                               own[i], operation);
     }
-    if (tj_ml_clip(key, TAG_KEY_CHARS_MAX).len == key.len)
-        return true;
-    return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                      "'key' exceeds the maximum length of %d characters",
-                      TAG_KEY_CHARS_MAX);
+    return true;
 }
 
 /* The name of a trace is a tag for MLflow and more than that for us. */
@@ -277,9 +260,11 @@ static void set_tag(struct tj_server *s, const struct tj_request *rq,
     tj_str key;
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_need_str(&call, "key", &key) || !check_tag(&call, key, "set") ||
+        !tj_ml_check_name(&call, "key", key) ||
+        !tj_ml_check_chars(&call, "key", key, TJ_ML_KEY_CHARS_MAX) ||
         !tj_ml_trace(&call, rq->captures[0], &there))
         return;
-    tj_str value = tj_ml_clip(tj_ml_str(&call, "value"), TAG_VALUE_CHARS_MAX);
+    tj_str value = tj_ml_cut(tj_ml_str(&call, "value"), TJ_ML_TAG_CHARS_MAX);
     bool ok = tj_str_eq(key, TJ_STR(TJ_ML_TAG_NAME))
                   ? set_name(&call, there.trace_id, value)
                   : tj_store_set_tag(call.store, there.trace_id, key, value,
@@ -294,14 +279,21 @@ static void delete_tag(struct tj_server *s, const struct tj_request *rq,
                        struct tj_answer *out)
 {
     struct tj_ml call;
-    struct tj_trace_info there;
+    struct tj_trace_info there = {0};
+    tj_trace_id id;
     tj_str key;
+    bool found = false;
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_need_str(&call, "key", &key) ||
-        !check_tag(&call, key, "deleted") ||
-        !tj_ml_trace(&call, rq->captures[0], &there))
+        !check_tag(&call, key, "deleted"))
         return;
-    if (!tj_pairs_find(&there.tags, key).ptr)
+    if (tj_trace_id_parse(rq->captures[0], &id) &&
+        !tj_store_find_info(call.store, id, call.arena, &there, &found,
+                            &call.err))
+        (void)tj_ml_fail_err(&call);
+    else if (found && !tj_ml_covers(&call, there.experiment_id))
+        return;
+    else if (!tj_pairs_find(&there.tags, key).ptr)
         (void)tj_ml_fail(&call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
                          "No trace tag with key '%.*s' for trace with ID "
                          "'%.*s'",
@@ -396,20 +388,32 @@ static bool read_doomed(struct tj_ml *call, struct tj_trace_doomed *out)
     return true;
 }
 
+/* An experiment that is not there has no traces to delete. */
+static bool read_experiment(struct tj_ml *call, tj_str id,
+                            struct tj_trace_doomed *out)
+{
+    uint64_t number = 0;
+    if (!tj_str_to_u64(id, &number) || number > INT64_MAX)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "Invalid experiment ID: '%.*s'. Must be a valid "
+                          "integer.",
+                          TJ_STR_ARG(id));
+    out->experiment_id = (int64_t)number;
+    return tj_ml_covers(call, number);
+}
+
 static void delete_traces(struct tj_server *s, const struct tj_request *rq,
                           struct tj_answer *out)
 {
     struct tj_ml call;
     struct tj_trace_doomed doomed = {0};
-    struct tj_experiment ex;
     uint64_t deleted = 0;
     tj_str experiment;
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_need_str(&call, "experiment_id", &experiment) ||
-        !tj_ml_experiment(&call, experiment, &ex) ||
-        !read_doomed(&call, &doomed))
+        !read_doomed(&call, &doomed) ||
+        !read_experiment(&call, experiment, &doomed))
         return;
-    doomed.experiment_id = (int64_t)ex.id;
     /* Without ids and time none is meant; the store would refuse. */
     bool some = doomed.id_count || doomed.max_time;
     if (some &&
@@ -528,10 +532,7 @@ static void link_prompts(struct tj_server *s, const struct tj_request *rq,
         return;
     const struct tj_json *prompts = tj_ml_arg(&call, "prompt_versions");
     if (!tj_json_count(prompts) || tj_json_count(prompts) > PROMPTS_MAX) {
-        (void)tj_ml_fail(&call, TJ_ML_INVALID_PARAMETER_VALUE,
-                         "Missing value for required parameter "
-                         "'prompt_versions'. See the API docs for more "
-                         "information about request parameters.");
+        (void)tj_ml_missing(&call, "prompt_versions");
         return;
     }
     if (tj_store_set_tag(call.store, there.trace_id, TJ_STR(TJ_ML_TAG_PROMPTS),

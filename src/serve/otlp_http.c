@@ -191,8 +191,9 @@ static tj_str tag_text(struct tj_arena *a, const struct tj_json *v)
 static void add_tag(tj_pairs *tags, struct tj_arena *a, tj_str key,
                     tj_str value)
 {
-    if (key.len && tj_ml_clip(key, TAG_KEY_CHARS_MAX).len == key.len)
-        tj_pairs_set(tags, a, key, tj_ml_clip(value, TAG_VALUE_CHARS_MAX));
+    if (key.len && tj_utf8_clip_chars(key, TAG_KEY_CHARS_MAX).len == key.len)
+        tj_pairs_set(tags, a, key,
+                     tj_utf8_clip_chars(value, TAG_VALUE_CHARS_MAX));
 }
 
 /* What the SDK says of itself, and MLflow's own names, are no tags. */

@@ -114,8 +114,9 @@ const struct tj_route *tj_route_find(struct tj_request *rq, bool *path_known)
     tj_str path = rq->path;
     *path_known = false;
     rq->api_major = take_major(&path);
-    /* One '/' at the end is as good as none. */
-    if (path.len > 1 && path.ptr[path.len - 1] == '/')
+    /* One '/' at the end is as good as none, but not on MLflow's routes: what
+     * stands there is an empty name. */
+    if (!rq->api_major && path.len > 1 && path.ptr[path.len - 1] == '/')
         path.len--;
     if (!path.len || path.ptr[0] != '/')
         return NULL;

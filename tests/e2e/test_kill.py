@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import random
-import sys
 import threading
 
 import harness
@@ -92,7 +91,7 @@ def read_trace(connection, trace):
 def span_text(span):
     for attribute in span["attributes"]:
         if attribute["key"] == "text":
-            return attribute["value"]["string_value"]
+            return json.loads(attribute["value"]["string_value"])
     return None
 
 
@@ -160,4 +159,4 @@ def test_kill_under_load(case):
 
 
 if __name__ == "__main__":
-    harness.main(sys.modules[__name__])
+    harness.main(globals())
