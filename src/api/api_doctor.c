@@ -33,6 +33,15 @@ static void check_store(checks *list, struct tj_arena *a, const char *url)
             tj_str_printf(a, "%s", err.message));
         return;
     }
+    struct tj_err why = {0};
+    tj_str about = {0};
+    if (!tj_store_describe(tj->store, a, &about, &why) || about.len) {
+        bool known = why.code == TJ_E_NONE;
+        add(list, a, "store", known,
+            known ? about : tj_str_printf(a, "%s", why.message));
+        tj_close(tj);
+        return;
+    }
     bool ok = tj_count(tj, &n, &err);
     tj_str text = tj_str_printf(
         a,

@@ -53,5 +53,9 @@ bool tj_api_trace_id(struct tracejudge *tj, const char *text, tj_trace_id *out,
 /* The environment, as llm/model.h wants it: this floor reads it, not those
  * below. */
 const char *tj_api_env(const char *name);
+/* url, or when it is NULL or empty the store that the environment names; ptr
+ * NULL (and *err filled) when there is none.  In a, or borrowed. */
+tj_str tj_api_store_url(const char *url, struct tj_arena *a,
+                        struct tj_err *err);
 
 #endif

@@ -157,8 +157,11 @@ bool tj_register_judge(struct tracejudge *tj, const struct tj_judge_def *judge,
     struct tj_err why = {0};
     struct tj_arena a = {0};
     struct tj_judge_row row = {0};
-    bool ok = tj_store_add_judge(tj->store, judge->name,
-                                 api_judge(judge)->source, &a, &row, &why);
+    tj_str source = api_judge(judge)->source;
+    bool ok = !tj_store_wants_mlflow_judges(tj->store) ||
+              tj_judge_def_write_mlflow(judge, source, &a, &source, &why);
+    ok = ok &&
+         tj_store_add_judge(tj->store, judge->name, source, &a, &row, &why);
     if (ok && version)
         *version = row.version;
     tj_arena_release(&a);

@@ -53,9 +53,11 @@ const char *tj_api_env(const char *name)
     return value && *value ? value : NULL;
 }
 
-static tj_str default_url(struct tj_arena *a, struct tj_err *err)
+tj_str tj_api_store_url(const char *url, struct tj_arena *a, struct tj_err *err)
 {
-    const char *url = tj_api_env("TRACEJUDGE_STORE");
+    if (url && *url)
+        return tj_str_c(url);
+    url = tj_api_env("TRACEJUDGE_STORE");
     if (url)
         return tj_str_c(url);
     const char *data = tj_api_env("XDG_DATA_HOME");
@@ -69,16 +71,35 @@ static tj_str default_url(struct tj_arena *a, struct tj_err *err)
     return (tj_str){0};
 }
 
+/* As MLflow's own client calls them. */
+static struct tj_store_remote remote_of_environment(void)
+{
+    struct tj_store_remote remote = {
+        .user = tj_str_c(tj_api_env("MLFLOW_TRACKING_USERNAME")),
+        .password = tj_str_c(tj_api_env("MLFLOW_TRACKING_PASSWORD")),
+        .token = tj_str_c(tj_api_env("MLFLOW_TRACKING_TOKEN")),
+        .experiment = tj_str_c(tj_api_env("MLFLOW_EXPERIMENT_NAME")),
+        .experiment_id = tj_str_c(tj_api_env("MLFLOW_EXPERIMENT_ID")),
+        .ca_file = tj_str_c(tj_api_env("MLFLOW_TRACKING_SERVER_CERT_PATH")),
+    };
+    uint64_t seconds = 0;
+    tj_str timeout = tj_str_c(tj_api_env("MLFLOW_HTTP_REQUEST_TIMEOUT"));
+    if (tj_str_to_u64(timeout, &seconds) && seconds <= UINT32_MAX)
+        remote.timeout_ms = seconds * 1000;
+    return remote;
+}
+
 bool tj_open(const char *url, unsigned flags, struct tracejudge **out,
              struct tj_error *err)
 {
     struct tj_err why = {0};
     struct tj_arena a = {0};
-    tj_str where = url && *url ? tj_str_c(url) : default_url(&a, &why);
+    tj_str where = tj_api_store_url(url, &a, &why);
     struct tj_store_options options = {
         .durability = flags & TJ_OPEN_RELAXED ? TJ_DURABLE_RELAXED : TJ_DURABLE,
         .read_only = (flags & TJ_OPEN_READ_ONLY) != 0,
         .create = (flags & TJ_OPEN_CREATE) != 0,
+        .remote = remote_of_environment(),
     };
     struct tj_store *store = NULL;
     bool ok = where.ptr && tj_store_open(where, &options, &store, &why);

@@ -92,6 +92,24 @@
 #define TJ_RECORDING_BYTES_MAX     ((size_t)512 << 20)
 #define TJ_TOOL_CALLS_PER_TURN_MAX ((size_t)64)
 
+/* -- a store on an MLflow server ---------------------------------------- */
+/* One answer: 500 infos with assessments, or a list of experiments. */
+#define TJ_MLFLOW_REPLY_BYTES_MAX ((size_t)64 << 20)
+/* One trace with its spans; 5,000 spans are 25 MB. */
+#define TJ_MLFLOW_TRACE_BYTES_MAX ((size_t)1 << 30)
+/* What one request may send: the spans of a judge's own run. */
+#define TJ_MLFLOW_SEND_BYTES_MAX ((size_t)64 << 20)
+/* One request; MLflow's own clients wait 120 s. */
+#define TJ_MLFLOW_TIMEOUT_MS UINT64_C(120000)
+/* Times that a request is sent again; MLflow's clients have 7, over minutes. */
+#define TJ_MLFLOW_RETRIES 4
+/* The longest wait that the server may ask for. */
+#define TJ_MLFLOW_RETRY_AFTER_MS_MAX UINT64_C(30000)
+/* Active experiments looked at when none is named; a search names them all. */
+#define TJ_MLFLOW_EXPERIMENTS_MAX ((size_t)10000)
+/* The server's own largest page of traces. */
+#define TJ_MLFLOW_PAGE_ROWS_MAX ((size_t)500)
+
 /* -- one judgment: the defaults of a judge's `limits:` ------------------- */
 #define TJ_JUDGE_ROUNDS       30
 #define TJ_JUDGE_INPUT_TOKENS ((uint64_t)400000)

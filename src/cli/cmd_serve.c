@@ -136,7 +136,8 @@ static int run_serve(const struct args *args)
 static const struct option_spec options[] = {
     {"host", 0, "HOST", "address to listen on (127.0.0.1)", false},
     {"port", 'p', "N", "port (5000); 0: a free one", false},
-    {"auth-file", 0, "FILE", "credentials (auth.json beside the store)", false},
+    {"auth-file", 0, "FILE", "credentials (the store's path with .auth behind)",
+     false},
     {"unsafe-no-auth", 0, NULL, "listen beyond loopback without authentication",
      false},
     {"allowed-hosts", 0, "LIST",

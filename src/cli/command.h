@@ -6,7 +6,8 @@
  *  1. stdout carries data, stderr messages; errors are one line that names
  *     what to do.
  *  2. Exit codes: enum exit_code.
- *  3. A command sees the program through <tracejudge.h> alone.
+ *  3. A command sees the program through <tracejudge.h> alone; serve and auth,
+ *     which are the server's, see its floor as well.
  */
 #ifndef TJ_CLI_COMMAND_H
 #define TJ_CLI_COMMAND_H
@@ -64,6 +65,7 @@ extern const struct command command_tool;
 extern const struct command command_judge;
 extern const struct command command_judges;
 extern const struct command command_serve;
+extern const struct command command_auth;
 extern const struct command command_doctor;
 extern const struct command command_completion;
 

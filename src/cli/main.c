@@ -7,11 +7,9 @@
 #include "cli/command.h"
 
 const struct command *const commands[] = {
-    &command_import,     &command_traces,
-    &command_show,       &command_tool,
-    &command_judge,      &command_judges,
-    &command_serve,      &command_doctor,
-    &command_completion, NULL,
+    &command_import, &command_traces,     &command_show,  &command_tool,
+    &command_judge,  &command_judges,     &command_serve, &command_auth,
+    &command_doctor, &command_completion, NULL,
 };
 
 const struct option_spec common_options[] = {

@@ -62,4 +62,13 @@ bool tj_judge_def_parse(tj_str source, const char *file, struct tj_arena *a,
                         struct tj_judge_def *out, struct tj_err *err)
     TJ_MUST_USE;
 
+/* As MLflow's serialised scorer, for its clients to read.  source is what def
+ * was parsed from: JSON stays as it is, a judge file goes along where MLflow
+ * does not look ("tracejudge_source"), since the scorer has no place for its
+ * limits and rules.  TJ_E_INPUT without a model: MLflow's clients cannot read
+ * such a scorer. */
+bool tj_judge_def_write_mlflow(const struct tj_judge_def *def, tj_str source,
+                               struct tj_arena *a, tj_str *out,
+                               struct tj_err *err) TJ_MUST_USE;
+
 #endif

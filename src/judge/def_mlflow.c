@@ -1,4 +1,4 @@
-/* def_mlflow.c - a judge from MLflow's serialised scorer.
+/* def_mlflow.c - judges from MLflow's serialised scorers, and as them.
  * SPDX-License-Identifier: Apache-2.0
  *
  *     {"name": "...", "description": ...,
@@ -14,7 +14,10 @@
 #include "judge/def_int.h"
 #include "text/json_write.h"
 
-enum { PARAMS_BYTES_MAX = 65536 };
+enum {
+    PARAMS_BYTES_MAX = 65536,
+    SCORER_BYTES_MAX = 4194304, /* a judge file twice, escaped */
+};
 
 static const char *const other_kinds[] = {
     "builtin_scorer_class",
@@ -104,4 +107,93 @@ bool tj_judge_def_parse_mlflow(tj_str source, struct tj_arena *a,
            read_text(doc.root, "description", &def->description, err) &&
            read_data(data, a, def, err) &&
            tj_judge_def_check(def, a, &ignored, err);
+}
+
+/* -- out ------------------------------------------------------------------ */
+
+static bool is_primitive(const struct tj_json *schema)
+{
+    static const char *const types[] = {"string", "integer", "number",
+                                        "boolean"};
+    tj_str type = tj_json_find_str(schema, TJ_STR("type"));
+    for (size_t i = 0; i < TJ_COUNT(types); i++) {
+        if (tj_str_eq(type, tj_str_c(types[i])))
+            return true;
+    }
+    return false;
+}
+
+/* What MLflow's clients can make a Python type of. */
+static bool is_simple(const struct tj_json *schema)
+{
+    tj_str type = tj_json_find_str(schema, TJ_STR("type"));
+    if (tj_str_eq(type, TJ_STR("array")))
+        return is_primitive(tj_json_find(schema, TJ_STR("items")));
+    if (tj_str_eq(type, TJ_STR("object")))
+        return is_primitive(
+            tj_json_find(schema, TJ_STR("additionalProperties")));
+    return is_primitive(schema);
+}
+
+/* A member of JSON text; left out when there is none. */
+static bool put_json(struct tj_json_writer *w, const char *key, tj_str text,
+                     struct tj_arena *a, bool (*fits)(const struct tj_json *v))
+{
+    struct tj_json_doc doc = {0};
+    struct tj_err ignored = {0};
+    if (!text.len || !tj_json_parse(text, a, &doc, &ignored) ||
+        (fits && !fits(doc.root)))
+        return false;
+    tj_jw_key(w, tj_str_c(key));
+    tj_jw_value(w, doc.root);
+    return true;
+}
+
+static void put_data(struct tj_json_writer *w, const struct tj_judge_def *def,
+                     tj_str source, struct tj_arena *a)
+{
+    tj_jw_object(w);
+    tj_jw_key_str(w, "instructions", def->instructions);
+    tj_jw_key_str(w, "model", def->model);
+    (void)put_json(w, "feedback_value_type", def->value_schema, a, is_simple);
+    (void)put_json(w, "inference_params", def->params, a, NULL);
+    tj_jw_key_str(w, "tracejudge_source", source);
+    tj_jw_end(w);
+}
+
+bool tj_judge_def_write_mlflow(const struct tj_judge_def *def, tj_str source,
+                               struct tj_arena *a, tj_str *out,
+                               struct tj_err *err)
+{
+    struct tj_buf b;
+    struct tj_json_writer w;
+    if (tj_str_starts(tj_str_trim(source), TJ_STR("{"))) {
+        *out = source;
+        return true;
+    }
+    if (!def->model.len)
+        return tj_fail(err, TJ_E_INPUT,
+                       "judge '%.*s' has no model, and MLflow's clients cannot "
+                       "read one without: add \"model:\" to it",
+                       TJ_STR_ARG(def->name));
+    tj_buf_init(&b, a, SCORER_BYTES_MAX);
+    tj_json_writer_init(&w, &b, TJ_JSON_SPACED);
+    tj_jw_object(&w);
+    tj_jw_key_str(&w, "name", def->name);
+    tj_jw_key(&w, TJ_STR("aggregations"));
+    tj_jw_null(&w);
+    tj_jw_key(&w, TJ_STR("description"));
+    if (def->description.len)
+        tj_jw_str(&w, def->description);
+    else
+        tj_jw_null(&w);
+    tj_jw_key_bool(&w, "is_session_level_scorer",
+                   (def->vars & TJ_VAR_CONVERSATION) != 0);
+    tj_jw_key_str(&w, "mlflow_version", TJ_STR("3.4.0"));
+    tj_jw_key_u64(&w, "serialization_version", 1);
+    tj_jw_key(&w, TJ_STR("instructions_judge_pydantic_data"));
+    put_data(&w, def, source, a);
+    tj_jw_end(&w);
+    *out = tj_buf_str(&b);
+    return tj_buf_ok(&b, "serialised judge", err);
 }

@@ -104,6 +104,11 @@ static void run_metrics(struct tj_server *s, const struct tj_request *rq,
 {
     struct tj_buf buf;
     struct tj_err ignored;
+    if (!tj_grant_covers_all(rq->grant)) {
+        (void)tj_ml_refuse(out, rq->arena, TJ_ML_PERMISSION_DENIED,
+                           "Permission denied");
+        return;
+    }
     tj_buf_init(&buf, rq->arena, TJ_BODY_BYTES_MAX);
     tj_buf_fmt(&buf,
                "# HELP tracejudge_build_info What is running.\n"

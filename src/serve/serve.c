@@ -17,6 +17,8 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/limits.h"
+#include "serve/auth.h"
+#include "serve/auth_file.h"
 #include "serve/body.h"
 #include "serve/guard.h"
 #include "serve/http.h"
@@ -41,6 +43,7 @@ struct tj_serve {
     struct tj_server server;
     struct tj_meter meter;
     struct tj_guard guard;
+    struct tj_auth *auth;
     struct tj_room room;
     struct tj_pool *pool;
     struct tj_http *http;
@@ -87,12 +90,57 @@ static void on_too_large(void *ctx, struct tj_request *rq,
     tj_guard_mark(&s->guard, rq, out);
 }
 
+static void on_denied(void *ctx, struct tj_request *rq, struct tj_answer *out)
+{
+    struct tj_serve *s = ctx;
+    refuse(rq, out, 401, TJ_ML_UNAUTHENTICATED,
+           "You are not authenticated: send a token (Authorization: Bearer) or "
+           "a name and password (Basic)");
+    tj_answer_header(out, TJ_STR("WWW-Authenticate"),
+                     TJ_STR("Basic realm=\"tracejudge\", charset=\"UTF-8\""));
+    tj_answer_header(out, TJ_STR("WWW-Authenticate"),
+                     TJ_STR("Bearer realm=\"tracejudge\""));
+    tj_guard_mark(&s->guard, rq, out);
+}
+
+/* Of what is open to all, who asks is not even looked at. */
+static bool is_public(struct tj_request *rq)
+{
+    bool path_known;
+    const struct tj_route *route = tj_route_find(rq, &path_known);
+    return route && route->access == TJ_ACCESS_NONE;
+}
+
+/* Fills rq->grant; NULL when only a full check can say.  False: refused. */
+static bool authenticate(struct tj_serve *s, struct tj_request *rq,
+                         enum tj_auth_effort effort, struct tj_answer *out)
+{
+    static const struct tj_grant nobody = {.access = TJ_ACCESS_NONE};
+    tj_str header = tj_request_header(rq, TJ_STR("Authorization"));
+    rq->grant = &tj_grant_all;
+    if (!tj_auth_is_required(s->auth))
+        return true;
+    rq->grant = &nobody;
+    if (is_public(rq))
+        return true;
+    rq->grant = NULL;
+    switch (tj_auth_check(s->auth, header, effort, rq->arena, &rq->grant)) {
+    case TJ_AUTH_GRANTED:
+    case TJ_AUTH_LATER: return true;
+    case TJ_AUTH_BUSY: on_busy(s, rq, out); return false;
+    case TJ_AUTH_OPEN: /* answered above */
+    case TJ_AUTH_MISSING:
+    case TJ_AUTH_WRONG: break;
+    }
+    on_denied(s, rq, out);
+    return false;
+}
+
 static bool on_admit(void *ctx, struct tj_request *rq, struct tj_answer *out)
 {
     struct tj_serve *s = ctx;
-    rq->grant = &tj_grant_all;
     if (tj_guard_check(&s->guard, rq, out))
-        return true;
+        return authenticate(s, rq, TJ_AUTH_QUICK, out);
     tj_guard_mark(&s->guard, rq, out);
     return false;
 }
@@ -121,6 +169,8 @@ static void on_run(void *ctx, struct tj_request *rq, struct tj_answer *out)
     struct tj_serve *s = ctx;
     struct tj_err err;
     size_t taken = 0;
+    if (!rq->grant && !authenticate(s, rq, TJ_AUTH_FULL, out))
+        return;
     enum tj_body_fault fault =
         tj_body_decode(rq, s->server.body_bytes_max, &s->room, &taken, &err);
     if (fault != TJ_BODY_FINE) {
@@ -245,27 +295,42 @@ static unsigned connections_possible(void)
                : SPARE_FILES;
 }
 
+static bool open_auth(struct tj_serve *s, tj_str store_url, struct tj_err *err)
+{
+    const char *path = s->options.auth_file;
+    if (!path || !*path)
+        path = tj_cstr(&s->arena, tj_auth_default_path(store_url, &s->arena));
+    if (!tj_auth_open(path, &s->auth, err))
+        return false;
+    if (!tj_auth_is_private(s->auth))
+        tj_log_text(&s->options.log, TJ_LOG_WARN,
+                    "others can read the "
+                    "credentials",
+                    tj_str_c(path));
+    if (s->options.unsafe_no_auth || tj_auth_is_required(s->auth) ||
+        tj_http_is_loopback(s->options.host))
+        return true;
+    return tj_fail(err, TJ_E_INPUT,
+                   "listening on %.*s without authentication would give all "
+                   "traces to everybody who can reach it: add credentials with "
+                   "`tracejudge auth add`, or say --unsafe-no-auth",
+                   TJ_STR_ARG(s->options.host));
+}
+
+/* First what may refuse, then what makes files. */
 static bool open_store(struct tj_serve *s, struct tj_err *err)
 {
     struct tj_error why = {0};
     unsigned flags = TJ_OPEN_CREATE;
+    tj_str url = tj_api_store_url(s->options.store_url, &s->arena, err);
+    if (!url.ptr || !open_auth(s, url, err))
+        return false;
     if (s->options.relaxed)
         flags |= TJ_OPEN_RELAXED;
-    if (!tj_open(s->options.store_url, flags, &s->tj, &why))
+    if (!tj_open(tj_cstr(&s->arena, url), flags, &s->tj, &why))
         return tj_fail(err, (enum tj_code)why.code, "%s", why.message);
     s->server.store = s->tj->store;
     return true;
-}
-
-static bool check_exposure(struct tj_serve *s, struct tj_err *err)
-{
-    if (s->options.unsafe_no_auth || tj_http_is_loopback(s->options.host))
-        return true;
-    return tj_fail(err, TJ_E_INPUT,
-                   "listening on %.*s without authentication would give "
-                   "everybody who can reach it all traces: add credentials "
-                   "with `tracejudge auth add`, or say --unsafe-no-auth",
-                   TJ_STR_ARG(s->options.host));
 }
 
 static bool open_http(struct tj_serve *s, struct tj_err *err)
@@ -317,7 +382,7 @@ bool tj_serve_open(const struct tj_serve_options *options,
                   s->options.allowed_origins, &s->arena);
     tj_heap_tune();
     prepare_signals();
-    if (check_exposure(s, err) && open_store(s, err) && open_http(s, err)) {
+    if (open_store(s, err) && open_http(s, err)) {
         *out = s;
         return true;
     }
@@ -343,6 +408,20 @@ static void trim_when_quiet(struct tj_serve *s, uint64_t *trimmed_ns)
     tj_heap_trim();
 }
 
+static void refresh_auth(struct tj_serve *s)
+{
+    struct tj_log_line line;
+    struct tj_err err;
+    bool changed;
+    if (!tj_auth_refresh(s->auth, &changed, &err))
+        tj_log_err(&s->options.log, "credentials", &err);
+    if (!changed)
+        return;
+    tj_log_begin(&line, &s->options.log, TJ_LOG_INFO, "credentials");
+    tj_log_u64(&line, "entries", tj_auth_count(s->auth));
+    tj_log_end(&line);
+}
+
 /* Until a signal or tj_serve_stop; 0 for the latter. */
 static int await_stop(struct tj_serve *s)
 {
@@ -355,6 +434,7 @@ static int await_stop(struct tj_serve *s)
         if (got > 0)
             return got;
         tj_http_sweep(s->http);
+        refresh_auth(s);
         trim_when_quiet(s, &trimmed_ns);
     }
     return 0;
@@ -388,6 +468,9 @@ bool tj_serve_run(struct tj_serve *s, struct tj_err *err)
     tj_log_begin(&line, &s->options.log, TJ_LOG_INFO, "listening");
     tj_log_str(&line, "url", s->url);
     tj_log_str(&line, "store", tj_str_c(tj_store_url(s->tj)));
+    tj_log_str(&line, "auth",
+               tj_auth_is_required(s->auth) ? TJ_STR("required")
+                                            : TJ_STR("none"));
     tj_log_end(&line);
     int got = await_stop(s);
     release_signals();
@@ -417,6 +500,7 @@ void tj_serve_close(struct tj_serve *s)
     tj_pool_close(s->pool);
     tj_http_close(s->http);
     tj_close(s->tj);
+    tj_auth_close(s->auth);
     tj_meter_release(&s->meter);
     tj_arena_release(&s->arena);
     tj_heap_free(s);

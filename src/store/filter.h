@@ -117,4 +117,7 @@ bool tj_filter_parse(tj_str text, struct tj_arena *a,
 bool tj_order_parse(tj_str text, struct tj_arena *a, struct tj_order *out,
                     struct tj_err *err) TJ_MUST_USE;
 
+/* TIMESTAMP_MS and the like: compared as numbers. */
+bool tj_filter_is_numeric(enum tj_filter_attribute attribute);
+
 #endif

@@ -16,6 +16,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "store/filter_value.h"
+#include "store/store_ops.h"
 #include "text/plain.h"
 
 /* Every tree here is at most this deep: a chain of clauses under each level
@@ -193,6 +194,8 @@ struct subject {
     bool have_assessments;
     struct tj_assessment *assessments;
     size_t assessment_count;
+    bool have_session;
+    struct tj_assessments of_session;
 };
 
 static bool open_trace(struct subject *s)
@@ -211,6 +214,15 @@ static bool read_assessments(struct subject *s)
                               &s->assessment_count, s->err))
         return false;
     s->have_assessments = true;
+    return true;
+}
+
+static bool read_session(struct subject *s)
+{
+    if (!s->have_session && !s->st->ops->session_assessments(
+                                s->st, s->info, s->a, &s->of_session, s->err))
+        return false;
+    s->have_session = true;
     return true;
 }
 
@@ -289,7 +301,7 @@ static bool test_attribute(const struct node *n, const struct subject *s)
         return test_ms(n, info->duration_ns, finished);
     case TJ_ATTR_END_TIME_MS:
         return test_ms(n, info->request_time + info->duration_ns,
-                       info->request_time && finished);
+                       info->request_time); /* of an open one: its start */
     case TJ_ATTR_STATUS:
         return test_text(n, tj_str_c(tj_trace_state_name(info->state)));
     case TJ_ATTR_CLIENT_REQUEST_ID:
@@ -313,50 +325,43 @@ static bool test_pair(const struct node *n, tj_str value)
 
 /* -- assessments ----------------------------------------------------------- */
 
-static bool test_value(const struct node *n, struct subject *s, tj_str json)
+struct wanted {
+    const struct node *n;
+    bool present; /* some valid one of this name */
+    bool met;     /* and of the wanted value */
+};
+
+static void test_each(struct wanted *w, const struct tj_assessment *list,
+                      size_t count, struct subject *s)
 {
-    struct tj_json_doc doc = {0};
-    struct tj_err ignored = {0};
-    double number = 0;
-    if (!json.len || !tj_json_parse(json, s->a, &doc, &ignored))
-        return false;
-    if (n->test.clause->is_number)
-        return tj_json_is_number(doc.root) &&
-               tj_json_double(doc.root, &number) &&
-               tj_filter_test_number(&n->test, number);
-    enum tj_json_type type = tj_json_type(doc.root);
-    enum tj_filter_value_kind kind = TJ_VALUE_TEXT;
-    if (tj_json_is_number(doc.root))
-        kind = TJ_VALUE_NUMBER;
-    else if (type == TJ_JSON_TRUE || type == TJ_JSON_FALSE)
-        kind = TJ_VALUE_BOOL;
-    struct tj_buf text;
-    tj_buf_init(&text, s->a, SIZE_MAX);
-    tj_plain_write(&text, doc.root);
-    tj_str plain = text.len ? tj_buf_str(&text) : TJ_STR("");
-    return tj_filter_test_text(&n->test, plain, kind);
+    const struct tj_filter *f = w->n->test.clause;
+    enum tj_assessment_kind kind =
+        f->entity == TJ_ENTITY_FEEDBACK ? TJ_FEEDBACK : TJ_EXPECTATION;
+    for (size_t i = 0; i < count && !w->met; i++) {
+        const struct tj_assessment *as = &list[i];
+        if (as->kind != kind || !as->valid || !tj_str_eq(as->name, f->key))
+            continue;
+        w->present = true;
+        w->met = tj_filter_test_json(&w->n->test, as->value_json, s->a);
+    }
 }
 
-/* Some valid assessment of this name does; IS NULL: there is none. */
+/* One of the trace, or one of its session, does; IS NULL: there is none. */
 static bool test_assessments(const struct node *n, struct subject *s, bool *out)
 {
     const struct tj_filter *f = n->test.clause;
-    enum tj_assessment_kind kind =
-        f->entity == TJ_ENTITY_FEEDBACK ? TJ_FEEDBACK : TJ_EXPECTATION;
-    bool present = false;
-    bool met = false;
+    struct wanted w = {.n = n};
     if (!read_assessments(s))
         return false;
-    for (size_t i = 0; i < s->assessment_count && !met; i++) {
-        const struct tj_assessment *as = &s->assessments[i];
-        if (as->kind != kind || !as->valid || !tj_str_eq(as->name, f->key))
-            continue;
-        present = true;
-        met = test_value(n, s, as->value_json);
+    test_each(&w, s->assessments, s->assessment_count, s);
+    if (!w.met && s->info->session.len) {
+        if (!read_session(s))
+            return false;
+        test_each(&w, s->of_session.items, s->of_session.count, s);
     }
-    if (f->op == TJ_OP_IS_NULL || f->op == TJ_OP_IS_NOT_NULL)
-        met = present == (f->op == TJ_OP_IS_NOT_NULL);
-    *out = met;
+    *out = f->op == TJ_OP_IS_NULL       ? !w.present
+           : f->op == TJ_OP_IS_NOT_NULL ? w.present
+                                        : w.met;
     return true;
 }
 

@@ -27,7 +27,4 @@ bool tj_filter_check_value(struct tj_filter *clause,
                            const struct tj_filter_token *value,
                            struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
 
-/* TIMESTAMP_MS and the like: compared as numbers. */
-bool tj_filter_is_numeric(enum tj_filter_attribute attribute);
-
 #endif

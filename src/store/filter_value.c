@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/id.h"
+#include "text/plain.h"
 #include "text/regex.h"
 
 /* The longest that one byte of a LIKE can become: "\x00". */
@@ -168,4 +169,29 @@ bool tj_filter_test_number(const struct tj_filter_test *t, double value)
     case TJ_OP_IS_NOT_NULL: break;
     }
     return false;
+}
+
+bool tj_filter_test_json(const struct tj_filter_test *t, tj_str json,
+                         struct tj_arena *scratch)
+{
+    struct tj_json_doc doc = {0};
+    struct tj_err ignored = {0};
+    double number = 0;
+    if (!json.len || !tj_json_parse(json, scratch, &doc, &ignored))
+        return false;
+    if (t->clause->is_number)
+        return tj_json_is_number(doc.root) &&
+               tj_json_double(doc.root, &number) &&
+               tj_filter_test_number(t, number);
+    enum tj_json_type type = tj_json_type(doc.root);
+    enum tj_filter_value_kind kind = TJ_VALUE_TEXT;
+    if (tj_json_is_number(doc.root))
+        kind = TJ_VALUE_NUMBER;
+    else if (type == TJ_JSON_TRUE || type == TJ_JSON_FALSE)
+        kind = TJ_VALUE_BOOL;
+    struct tj_buf text;
+    tj_buf_init(&text, scratch, SIZE_MAX);
+    tj_plain_write(&text, doc.root);
+    tj_str plain = text.len ? tj_buf_str(&text) : TJ_STR("");
+    return tj_filter_test_text(t, plain, kind);
 }

@@ -1,7 +1,8 @@
 /* filter_value.h - one value against one clause.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Private to filter_eval.c.  Threads: a compiled test is immutable.
+ * For filter_eval.c and for backends that ask us from inside their engine.
+ * Threads: a compiled test is immutable.
  */
 #ifndef TJ_STORE_FILTER_VALUE_H
 #define TJ_STORE_FILTER_VALUE_H
@@ -29,6 +30,9 @@ void tj_filter_test_release(struct tj_filter_test *t);
  * bools are given as text with their kind: '5' equals 5.0, 'True' true. */
 bool tj_filter_test_text(const struct tj_filter_test *t, tj_str text,
                          enum tj_filter_value_kind kind);
+/* The value of an assessment; no JSON, or none at all: false. */
+bool tj_filter_test_json(const struct tj_filter_test *t, tj_str json,
+                         struct tj_arena *scratch);
 bool tj_filter_test_number(const struct tj_filter_test *t, double value);
 /* !=, NOT IN: of several spellings of one value all must pass, not any. */
 bool tj_filter_test_is_negative(const struct tj_filter_test *t);

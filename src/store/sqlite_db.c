@@ -45,6 +45,31 @@ static bool fail(struct tj_db *db, int code, struct tj_err *err)
                               : sqlite3_errstr(code));
 }
 
+/* -- questions to us ------------------------------------------------------ */
+
+static const char ask_type[] = "tj_ask";
+
+static void answer(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    assert(count == 2);
+    const struct tj_db_ask *ask = sqlite3_value_pointer(values[0], ask_type);
+    tj_str value = {0};
+    if (sqlite3_value_type(values[1]) != SQLITE_NULL) {
+        const void *bytes = sqlite3_value_blob(values[1]);
+        int size = sqlite3_value_bytes(values[1]);
+        value = tj_str_make(bytes ? bytes : "", (size_t)size);
+    }
+    sqlite3_result_int(context, ask && ask->answer(ask, value));
+}
+
+static int add_functions(struct tj_db *db)
+{
+    return sqlite3_create_function_v2(db->handle, ask_type, 2,
+                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC |
+                                          SQLITE_DIRECTONLY,
+                                      NULL, answer, NULL, NULL, NULL);
+}
+
 bool tj_db_open(const char *path, enum tj_db_mode mode, struct tj_db **out,
                 struct tj_err *err)
 {
@@ -54,6 +79,8 @@ bool tj_db_open(const char *path, enum tj_db_mode mode, struct tj_db **out,
         (mode == TJ_DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
         (mode == TJ_DB_CREATE ? SQLITE_OPEN_CREATE : 0);
     int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    if (code == SQLITE_OK)
+        code = add_functions(db);
     if (code != SQLITE_OK) {
         /* SQLite says the same of a file that is not there and of one that
          * may not be read; the first is how everybody begins. */
@@ -142,6 +169,19 @@ struct tj_query tj_query_open(struct tj_db *db, const char *sql)
     return q;
 }
 
+struct tj_query tj_query_open_once(struct tj_db *db, tj_str sql)
+{
+    struct tj_query q = {.db = db, .once = true};
+    sqlite3_stmt *prepared = NULL;
+    if (sql.len > INT_MAX)
+        q.code = SQLITE_TOOBIG;
+    else
+        q.code = sqlite3_prepare_v3(db->handle, sql.ptr, (int)sql.len, 0,
+                                    &prepared, NULL);
+    q.statement = prepared;
+    return q;
+}
+
 static void latch(struct tj_query *q, int code)
 {
     if (q->code == SQLITE_OK)
@@ -177,6 +217,13 @@ void tj_query_put_blob(struct tj_query *q, const void *bytes, size_t size)
                                      bytes ? bytes : "", size, SQLITE_STATIC));
 }
 
+void tj_query_put_ask(struct tj_query *q, const struct tj_db_ask *ask)
+{
+    if (q->statement) /* SQLite hands it back as it is, and only to answer() */
+        latch(q, sqlite3_bind_pointer(q->statement, ++q->put_count,
+                                      (void *)(uintptr_t)ask, ask_type, NULL));
+}
+
 enum tj_step tj_query_next(struct tj_query *q, struct tj_err *err)
 {
     if (q->code == SQLITE_OK) {
@@ -193,7 +240,9 @@ enum tj_step tj_query_next(struct tj_query *q, struct tj_err *err)
 
 void tj_query_close(struct tj_query *q)
 {
-    if (q->statement)
+    if (q->once)
+        (void)sqlite3_finalize(q->statement);
+    else if (q->statement)
         (void)sqlite3_reset(q->statement);
     q->statement = NULL;
 }
@@ -206,6 +255,11 @@ bool tj_query_run(struct tj_query *q, struct tj_err *err)
     } while (step == TJ_ROW);
     tj_query_close(q);
     return step == TJ_DONE;
+}
+
+bool tj_query_is_null(struct tj_query *q, int column)
+{
+    return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
 }
 
 uint64_t tj_query_u64(struct tj_query *q, int column)

@@ -7,10 +7,13 @@
  *     tj_query_close(&q);
  *
  *  1. A text of SQL is a string constant: prepared statements are kept by its
- *     address.  Values are always bound, in order.
+ *     address.  One that was put together is opened with tj_query_open_once.
+ *     Values are always bound, in order.
  *  2. What goes wrong in open or put is reported by the first next or run.
  *  3. Column texts and blobs live until the next next or close.
- *  4. BUSY: TJ_E_BUSY; the disk: TJ_E_IO; all else: TJ_E_BACKEND.
+ *  4. SQL may ask us: tj_ask(?, value) is 1 or 0, as a struct tj_db_ask that
+ *     was put there answers.
+ *  5. BUSY: TJ_E_BUSY; the disk: TJ_E_IO; all else: TJ_E_BACKEND.
  * Threads: one connection, one thread at a time.
  */
 #ifndef TJ_STORE_SQLITE_DB_H
@@ -56,18 +59,28 @@ struct tj_query {
     void *statement;
     int put_count;
     int code; /* latched */
+    bool once;
+};
+
+/* value: the bytes of a text or blob; ptr NULL for NULL. */
+struct tj_db_ask {
+    bool (*answer)(const struct tj_db_ask *ask, tj_str value);
 };
 
 struct tj_query tj_query_open(struct tj_db *db, const char *sql);
+struct tj_query tj_query_open_once(struct tj_db *db, tj_str sql);
 void tj_query_put_u64(struct tj_query *q, uint64_t value);
 void tj_query_put_double(struct tj_query *q, double value);
 void tj_query_put_text(struct tj_query *q, tj_str text);
 void tj_query_put_blob(struct tj_query *q, const void *bytes, size_t size);
+/* Is borrowed until close. */
+void tj_query_put_ask(struct tj_query *q, const struct tj_db_ask *ask);
 enum tj_step tj_query_next(struct tj_query *q, struct tj_err *err);
 void tj_query_close(struct tj_query *q);
 /* next to the end, and close. */
 bool tj_query_run(struct tj_query *q, struct tj_err *err) TJ_MUST_USE;
 
+bool tj_query_is_null(struct tj_query *q, int column);
 uint64_t tj_query_u64(struct tj_query *q, int column);
 double tj_query_double(struct tj_query *q, int column);
 /* A text or a blob; NULL is the empty slice. */

@@ -28,6 +28,14 @@ static bool has_scheme(tj_str url)
     return tj_str_find(url, TJ_STR("://")) != (size_t)-1;
 }
 
+/* Of a URL that may have a password in it, the scheme. */
+static tj_str shown(tj_str url)
+{
+    if (tj_str_find_byte(url, '@') == (size_t)-1)
+        return url;
+    return tj_str_slice(url, 0, tj_str_find(url, TJ_STR("://")) + 3);
+}
+
 bool tj_store_open(tj_str url, const struct tj_store_options *options,
                    struct tj_store **out, struct tj_err *err)
 {
@@ -35,16 +43,21 @@ bool tj_store_open(tj_str url, const struct tj_store_options *options,
         *out = tj_store_memory_new();
         return true;
     }
+    struct tj_store_options defaults = {.create = true};
+    if (!options)
+        options = &defaults;
+    if (tj_str_starts(url, TJ_STR("mlflow+http://")) ||
+        tj_str_starts(url, TJ_STR("mlflow+https://")))
+        return tj_store_mlflow_open(url, options, out, err);
     tj_str path = sqlite_path(url);
     if (path.len == 0 || has_scheme(path))
         return tj_fail(err, TJ_E_INPUT,
-                       "store \"%.*s\": expected sqlite:///path.db, a path or "
-                       "memory:",
-                       TJ_STR_ARG(url));
+                       "store \"%.*s\": expected sqlite:///path.db, a path, "
+                       "mlflow+http://host:port or memory:",
+                       TJ_STR_ARG(shown(url)));
     if (tj_str_find_byte(path, '\0') != (size_t)-1)
         return tj_fail(err, TJ_E_INPUT, "store path has a NUL byte");
-    struct tj_store_options defaults = {.create = true};
-    return tj_store_sqlite_open(path, options ? options : &defaults, out, err);
+    return tj_store_sqlite_open(path, options, out, err);
 }
 
 void tj_store_close(struct tj_store *st)
@@ -56,6 +69,26 @@ void tj_store_close(struct tj_store *st)
 const char *tj_store_backend_name(const struct tj_store *st)
 {
     return st->ops->name;
+}
+
+bool tj_store_keeps_traces(struct tj_store *st)
+{
+    return !st->ops->keeps_traces || st->ops->keeps_traces(st);
+}
+
+bool tj_store_describe(struct tj_store *st, struct tj_arena *a, tj_str *out,
+                       struct tj_err *err)
+{
+    tj_str text = {0};
+    if (st->ops->describe && !st->ops->describe(st, a, &text, err))
+        return false;
+    *out = text;
+    return true;
+}
+
+bool tj_store_wants_mlflow_judges(const struct tj_store *st)
+{
+    return st->ops->mlflow_judges;
 }
 
 /* -- checks --------------------------------------------------------------- */

@@ -31,20 +31,42 @@ enum tj_durability {
     TJ_DURABLE_RELAXED, /* outlives the program, not a loss of power */
 };
 
+/* How to reach a store that lives on a server.  All may be empty. */
+struct tj_store_remote {
+    tj_str user; /* with password: HTTP Basic; else token: Bearer */
+    tj_str password;
+    tj_str token;
+    tj_str experiment; /* when the URL names none: by name, or by id */
+    tj_str experiment_id;
+    tj_str ca_file;      /* PEM to trust instead of the system's */
+    uint64_t timeout_ms; /* of one request; 0: TJ_MLFLOW_TIMEOUT_MS */
+    uint64_t retry_ms;   /* before the first retry; 0: 500 */
+};
+
 struct tj_store_options {
     enum tj_durability durability;
     bool read_only;
     bool create; /* make the file when it is not there */
+    struct tj_store_remote remote;
 };
 
-/* url: "sqlite:///abs/path.db", "sqlite://rel/path.db", a plain path, or
- * "memory:".  TJ_E_INPUT for an unknown scheme, TJ_E_BACKEND for a database
- * of a newer program or one that is none. */
+/* url: "sqlite:///abs/path.db", "sqlite://rel/path.db", a plain path,
+ * "memory:", or "mlflow+http://host:port[/prefix][?experiment=NAME]" (see
+ * store_mlflow.c; nothing is sent before the first call).  TJ_E_INPUT for an
+ * unknown scheme, TJ_E_BACKEND for a database of a newer program or one that
+ * is none. */
 bool tj_store_open(tj_str url, const struct tj_store_options *options,
                    struct tj_store **out, struct tj_err *err) TJ_MUST_USE;
 /* Finishes what is buffered.  Takes NULL. */
 void tj_store_close(struct tj_store *st);
 const char *tj_store_backend_name(const struct tj_store *st);
+/* Does it keep traces that are written to it?  An old MLflow server does not:
+ * then a judge's own run is not stored, and that is no failure. */
+bool tj_store_keeps_traces(struct tj_store *st);
+/* For people: what it is and in what state, when there is more to say than its
+ * counts; else empty.  Asks the server of a store that lives on one. */
+bool tj_store_describe(struct tj_store *st, struct tj_arena *a, tj_str *out,
+                       struct tj_err *err) TJ_MUST_USE;
 
 /* -- traces --------------------------------------------------------------- */
 
@@ -187,6 +209,8 @@ struct tj_judge_row {
 bool tj_store_add_judge(struct tj_store *st, tj_str name, tj_str source,
                         struct tj_arena *a, struct tj_judge_row *out,
                         struct tj_err *err) TJ_MUST_USE;
+/* True: source is to be MLflow's serialised scorer (judge/def.h writes it). */
+bool tj_store_wants_mlflow_judges(const struct tj_store *st);
 /* version 0: the latest.  Absent: true with out->version == 0. */
 bool tj_store_find_judge(struct tj_store *st, tj_str name, uint32_t version,
                          struct tj_arena *a, struct tj_judge_row *out,

@@ -560,18 +560,57 @@ static bool memory_add_assessment(struct tj_store *st, struct tj_assessment *as,
     return tj_memory_leave(m, true);
 }
 
+static void copy_assessments(const struct memory_trace *t, struct tj_arena *a,
+                             struct tj_assessments *out)
+{
+    size_t count = t ? t->assessments.count : 0;
+    out->items = tj_arena_array(a, struct tj_assessment, count);
+    for (size_t i = 0; i < count; i++)
+        out->items[out->count++] = t->assessments.items[i];
+    tj_fold_assessments(out->items, out->count, a);
+}
+
 static bool memory_assessments(struct tj_store *st, tj_trace_id id,
                                struct tj_arena *a, struct tj_assessments *out,
                                struct tj_err *err)
 {
     (void)err;
     struct memory_store *m = tj_memory_locked(st);
-    struct memory_trace *t = find(m, id);
-    size_t count = t ? t->assessments.count : 0;
-    out->items = tj_arena_array(a, struct tj_assessment, count);
-    for (size_t i = 0; i < count; i++)
-        out->items[out->count++] = t->assessments.items[i];
-    tj_fold_assessments(out->items, out->count, a);
+    copy_assessments(find(m, id), a, out);
+    return tj_memory_leave(m, true);
+}
+
+static bool speaks_for_session(const struct tj_assessment *as)
+{
+    return as->valid && tj_assessment_meta(as, TJ_STR(TJ_SESSION_KEY)).ptr;
+}
+
+static bool memory_session_assessments(struct tj_store *st,
+                                       const struct tj_trace_info *info,
+                                       struct tj_arena *a,
+                                       struct tj_assessments *out,
+                                       struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = tj_memory_locked(st);
+    TJ_VEC(struct tj_assessment) list = {0};
+    for (size_t i = 0; i < m->traces.count; i++) {
+        struct memory_trace *t = m->traces.items[i];
+        if (t->deleted)
+            continue;
+        refresh(m, t);
+        if (!tj_str_eq(t->info.session, info->session) ||
+            t->info.experiment_id != info->experiment_id)
+            continue;
+        struct tj_assessments all = {0};
+        copy_assessments(t, a, &all);
+        for (size_t k = 0; k < all.count; k++) {
+            if (speaks_for_session(&all.items[k]))
+                *tj_vec_add(&list, a) = all.items[k];
+        }
+    }
+    out->items = list.items;
+    out->count = list.count;
     return tj_memory_leave(m, true);
 }
 
@@ -779,6 +818,7 @@ static const struct tj_store_ops memory_ops = {
     .delete_trace = memory_delete_trace,
     .add_assessment = memory_add_assessment,
     .assessments = memory_assessments,
+    .session_assessments = memory_session_assessments,
     .delete_assessment = memory_delete_assessment,
     .add_judge = memory_add_judge,
     .find_judge = memory_find_judge,

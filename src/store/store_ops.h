@@ -8,7 +8,8 @@
  *     clamped to the field, row_max is in 1..TJ_SEARCH_ROWS_MAX;
  *  2. outputs are zeroed before the call, and dropped when it fails.
  * And it promises:
- *  3. every slot is filled (all are MUST) and may be called from any thread;
+ *  3. every slot is filled (all are MUST but those that say MAY) and may be
+ *     called from any thread;
  *  4. `st` is how it finds itself: trace->store may be a wrapper around it;
  *  5. what it opened stays readable while others write, but for a trace that
  *     was deleted: then TJ_E_BACKEND says so.
@@ -28,12 +29,29 @@ struct tj_scan {
     bool with_judge_traces;
     const uint64_t *experiments;
     size_t experiment_count; /* 0: of all */
+    /* A backend may leave out what does not match, and says of which rows it
+     * is sure that they do; or leave all of that to the caller. */
+    const struct tj_filter *filter; /* NULL: all */
+    /* It may also give what these look at in place of whole infos. */
+    const struct tj_order *order;
+    size_t order_count;
+};
+
+/* What an order looks at: a number, a text, or none.  Times are in ns. */
+struct tj_order_value {
+    bool present;
+    bool is_text;
+    uint64_t number;
+    tj_str text;
 };
 
 /* time is what the backend sorts by: the request time, as far as it was known
  * when the trace was last written. */
 struct tj_scan_row {
     tj_time time;
+    bool sure;                     /* it matches the scan's filter */
+    struct tj_order_value *values; /* of the scan's order; then info has only
+                                    * its trace_id.  NULL: info has all */
     struct tj_trace_info info;
 };
 
@@ -41,6 +59,8 @@ struct tj_scan_page {
     struct tj_scan_row *rows;
     size_t count; /* < row_max: there are no more */
 };
+
+#define TJ_SESSION_KEY "mlflow.trace.session"
 
 struct tj_field_range {
     size_t span;
@@ -107,6 +127,7 @@ struct tj_records {
 
 struct tj_store_ops {
     const char *name;
+    bool mlflow_judges; /* judges are kept as MLflow's serialised scorers */
     void (*close)(struct tj_store *st);
 
     bool (*add_batch)(struct tj_store *st, const struct tj_batch *batch,
@@ -129,7 +150,13 @@ struct tj_store_ops {
     bool (*scan)(struct tj_store *st, const struct tj_scan *scan,
                  struct tj_arena *a, struct tj_scan_page *out,
                  struct tj_err *err);
-    /* How many there are, from wherever the scan would go on. */
+    /* MAY: a whole search, by a backend that has an engine of its own to ask.
+     * *able false: not this one, and the front does it with scan. */
+    bool (*search)(struct tj_store *st, const struct tj_trace_query *query,
+                   struct tj_arena *a, struct tj_trace_page *out, bool *able,
+                   struct tj_err *err);
+    /* How many there are, from wherever the scan would go on; UINT64_MAX: that
+     * is not known. */
     bool (*count)(struct tj_store *st, const struct tj_scan *scan,
                   uint64_t *out, struct tj_err *err);
     /* The first id in [low, high] and how many there are. */
@@ -157,6 +184,12 @@ struct tj_store_ops {
                            struct tj_arena *a, struct tj_err *err);
     bool (*assessments)(struct tj_store *st, tj_trace_id id, struct tj_arena *a,
                         struct tj_assessments *out, struct tj_err *err);
+    /* Those of other traces that speak for the whole session that this trace
+     * is in: valid, of its experiment, TJ_SESSION_KEY in their metadata. */
+    bool (*session_assessments)(struct tj_store *st,
+                                const struct tj_trace_info *info,
+                                struct tj_arena *a, struct tj_assessments *out,
+                                struct tj_err *err);
     bool (*delete_assessment)(struct tj_store *st, tj_trace_id id,
                               tj_str assessment_id, bool *existed,
                               struct tj_err *err);
@@ -206,6 +239,10 @@ struct tj_store_ops {
 
     bool (*stats)(struct tj_store *st, struct tj_store_stats *out,
                   struct tj_err *err);
+    bool (*keeps_traces)(struct tj_store *st); /* MAY: it does */
+    /* MAY: there is nothing to say. */
+    bool (*describe)(struct tj_store *st, struct tj_arena *a, tj_str *out,
+                     struct tj_err *err);
 };
 
 struct tj_store {
@@ -215,6 +252,11 @@ struct tj_store {
 /* The members of the family.  path and options as for tj_store_open. */
 struct tj_store *tj_store_memory_new(void);
 bool tj_store_sqlite_open(tj_str path, const struct tj_store_options *options,
+                          struct tj_store **out, struct tj_err *err)
+    TJ_MUST_USE;
+
+/* url: "mlflow+http://..." or "mlflow+https://...". */
+bool tj_store_mlflow_open(tj_str url, const struct tj_store_options *options,
                           struct tj_store **out, struct tj_err *err)
     TJ_MUST_USE;
 

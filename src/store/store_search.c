@@ -1,13 +1,15 @@
 /* store_search.c - pages of traces: filtered, ordered, with a place to go on.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Backends hand out infos newest first (ops->scan); this file filters them.
+ * Backends hand out infos newest first (ops->scan), without most of those that
+ * the filter leaves out if they can; this file asks the filter about the rest.
  * In that order a page token is the (time, id) of the last trace given out,
  * so traces that arrive meanwhile neither repeat nor hide any.
  *
- * Any other order needs every match before the first can be given out: for
- * each a sort key is kept, bytes that compare as the order says, and the
- * token is the last key given out with its time and id.
+ * Any other order needs every match before the first can be given out.  Each
+ * has a sort key, bytes that compare as the order says; of those behind the
+ * token, which is the last key given out with its time and id, the first of a
+ * page are kept.
  *
  *     key = for each order clause:  0 bytes   or   1 when there is no value
  *           bytes = 8 of a number, or text and a NUL; all turned round when
@@ -22,13 +24,11 @@
 #include "store/store_ops.h"
 
 enum {
-    SCAN_ROWS = 256,
+    SCAN_ROWS_MAX = 2048,     /* infos with their texts: 5 MB */
     KEY_TEXT_BYTES_MAX = 128, /* longer texts are equal to the order */
     KEY_BYTES_MAX = 4096,
     PLACE_BYTES = 8 + sizeof(tj_trace_id), /* of a token: time and id */
 };
-/* What an order by something else than time may have to sort: some 50 MB. */
-#define SORT_ROWS_MAX ((size_t)500000)
 
 /* -- walking over matches ------------------------------------------------- */
 
@@ -41,6 +41,7 @@ struct walk {
     struct tj_arena scratch; /* of one trace that is looked into */
     struct tj_scan_page page;
     size_t at; /* next of page */
+    bool more; /* pages, behind this one */
 };
 
 static bool walk_init(struct walk *w, struct tj_store *st,
@@ -50,12 +51,12 @@ static bool walk_init(struct walk *w, struct tj_store *st,
         .st = st,
         .query = query,
         .scan = {.time = UINT64_MAX,
-                 .row_max = SCAN_ROWS,
+                 .row_max = query->row_max + 1,
                  .with_judge_traces = query->with_judge_traces,
                  .experiments = query->experiments,
-                 .experiment_count = query->experiment_count},
-        .page = {.count = SCAN_ROWS},
-        .at = SCAN_ROWS,
+                 .experiment_count = query->experiment_count,
+                 .filter = query->filter},
+        .more = true,
     };
     if (query->filter)
         w->filter = tj_filter_eval_new(query->filter, err);
@@ -81,17 +82,20 @@ static bool next_page(struct walk *w, struct tj_err *err)
     }
     w->page = page;
     w->at = 0;
+    w->more = page.count == w->scan.row_max;
+    w->scan.row_max = tj_size_min(2 * w->scan.row_max, SCAN_ROWS_MAX);
     return true;
 }
 
-static bool try_filter(struct walk *w, const struct tj_trace_info *info,
-                       bool *out, struct tj_err *err)
+static bool try_filter(struct walk *w, const struct tj_scan_row *row, bool *out,
+                       struct tj_err *err)
 {
     *out = true;
-    if (!w->filter)
+    if (!w->filter || row->sure)
         return true;
     tj_arena_reset(&w->scratch);
-    return tj_filter_eval_match(w->filter, w->st, info, &w->scratch, out, err);
+    return tj_filter_eval_match(w->filter, w->st, &row->info, &w->scratch, out,
+                                err);
 }
 
 /* *out is good until the next call. */
@@ -100,7 +104,7 @@ static enum tj_step walk_next(struct walk *w, const struct tj_scan_row **out,
 {
     for (;;) {
         if (w->at == w->page.count) {
-            if (w->page.count < SCAN_ROWS)
+            if (!w->more)
                 return TJ_DONE;
             if (!next_page(w, err))
                 return TJ_FAILED;
@@ -108,7 +112,7 @@ static enum tj_step walk_next(struct walk *w, const struct tj_scan_row **out,
         }
         const struct tj_scan_row *row = &w->page.rows[w->at++];
         bool matches;
-        if (!try_filter(w, &row->info, &matches, err))
+        if (!try_filter(w, row, &matches, err))
             return TJ_FAILED;
         if (matches) {
             *out = row;
@@ -222,26 +226,19 @@ static bool search_by_time(struct walk *w, struct tj_arena *a,
 
 /* -- any other order ------------------------------------------------------ */
 
-/* The value that an order clause looks at: a number, a text, or none. */
-struct value {
-    bool present;
-    bool is_text;
-    uint64_t number;
-    tj_str text;
-};
-
-static struct value number_value(uint64_t number, bool present)
+static struct tj_order_value number_value(uint64_t number, bool present)
 {
-    return (struct value){.present = present, .number = number};
+    return (struct tj_order_value){.present = present, .number = number};
 }
 
-static struct value text_value(tj_str text)
+static struct tj_order_value text_value(tj_str text)
 {
-    return (struct value){.present = text.len, .is_text = true, .text = text};
+    return (struct tj_order_value){
+        .present = text.len, .is_text = true, .text = text};
 }
 
-static struct value attribute_value(const struct tj_scan_row *row,
-                                    enum tj_filter_attribute attribute)
+static struct tj_order_value attribute_value(const struct tj_scan_row *row,
+                                             enum tj_filter_attribute attribute)
 {
     const struct tj_trace_info *info = &row->info;
     tj_str id = {(const char *)info->trace_id.bytes,
@@ -250,10 +247,12 @@ static struct value attribute_value(const struct tj_scan_row *row,
     case TJ_ATTR_REQUEST_ID: return text_value(id);
     case TJ_ATTR_TIMESTAMP_MS: return number_value(row->time, row->time);
     case TJ_ATTR_EXECUTION_TIME_MS:
-        return number_value(info->duration_ns, info->duration_ns);
+        return number_value(info->duration_ns,
+                            info->duration_ns ||
+                                info->state != TJ_STATE_IN_PROGRESS);
     case TJ_ATTR_END_TIME_MS:
         return number_value(info->request_time + info->duration_ns,
-                            info->request_time && info->duration_ns);
+                            info->request_time);
     case TJ_ATTR_STATUS:
         return text_value(tj_str_c(tj_trace_state_name(info->state)));
     case TJ_ATTR_CLIENT_REQUEST_ID: return text_value(info->client_request_id);
@@ -261,15 +260,15 @@ static struct value attribute_value(const struct tj_scan_row *row,
     case TJ_ATTR_RUN_ID:
         return text_value(
             tj_pairs_find(&info->metadata, TJ_STR("mlflow.sourceRun")));
-    case TJ_ATTR_EXPERIMENT_ID: return text_value(info->experiment);
+    case TJ_ATTR_EXPERIMENT_ID: return number_value(info->experiment_id, true);
     case TJ_ATTR_TEXT:
     case TJ_ATTR_PROMPT: break; /* not a value that has an order */
     }
-    return (struct value){0};
+    return (struct tj_order_value){0};
 }
 
-static struct value order_value(const struct tj_scan_row *row,
-                                const struct tj_order *order)
+static struct tj_order_value order_value(const struct tj_scan_row *row,
+                                         const struct tj_order *order)
 {
     if (order->entity == TJ_ENTITY_TAG)
         return text_value(tj_pairs_find(&row->info.tags, order->key));
@@ -278,8 +277,19 @@ static struct value order_value(const struct tj_scan_row *row,
     return attribute_value(row, order->attribute);
 }
 
-static void put_value(struct tj_buf *key, const struct value *v,
-                      const struct tj_order *order)
+/* Whole milliseconds are what people order by and what MLflow keeps, so that
+ * a second key has its say; but the time of the trace in full when it comes
+ * last. */
+static uint64_t number_of(const struct tj_order_value *v,
+                          const struct tj_order *order, bool last)
+{
+    bool in_full = order->attribute == TJ_ATTR_EXPERIMENT_ID ||
+                   (order->attribute == TJ_ATTR_TIMESTAMP_MS && last);
+    return in_full ? v->number : v->number / TJ_NS_PER_MS;
+}
+
+static void put_value(struct tj_buf *key, const struct tj_order_value *v,
+                      const struct tj_order *order, bool last)
 {
     tj_buf_byte(key, v->present ? 0 : 1);
     if (!v->present)
@@ -290,7 +300,7 @@ static void put_value(struct tj_buf *key, const struct value *v,
         tj_buf_byte(key, 0);
     } else {
         unsigned char bytes[8];
-        put_u64(bytes, v->number);
+        put_u64(bytes, number_of(v, order, last));
         tj_buf_add(key, (tj_str){(const char *)bytes, sizeof bytes});
     }
     for (size_t i = from; order->descending && i < key->len; i++)
@@ -316,57 +326,74 @@ static int match_cmp(const void *left, const void *right)
     return memcmp(&a->id, &b->id, sizeof a->id);
 }
 
-static bool add_key(const struct tj_trace_query *query,
-                    const struct tj_scan_row *row, struct tj_arena *a,
-                    tj_str *out, struct tj_err *err)
+/* What the page is chosen from. */
+struct sorting {
+    struct walk *walk;
+    struct tj_arena *arena; /* of the keys that are kept */
+    struct match place;     /* the page begins behind it */
+    bool has_place;
+    struct match *best; /* room for twice `wanted` */
+    size_t count;
+    size_t wanted; /* one more than the page, to know of the next */
+    uint64_t total;
+    bool has_worst; /* there are `wanted` at least as good as this one */
+    struct match worst;
+};
+
+static bool make_key(const struct tj_trace_query *query,
+                     const struct tj_scan_row *row, struct tj_buf *key,
+                     struct tj_err *err)
 {
-    struct tj_buf key;
-    tj_buf_init(&key, a, KEY_BYTES_MAX);
+    tj_buf_clear(key);
     for (size_t i = 0; i < query->order_count; i++) {
-        struct value v = order_value(row, &query->order[i]);
-        put_value(&key, &v, &query->order[i]);
+        struct tj_order_value v =
+            row->values ? row->values[i] : order_value(row, &query->order[i]);
+        put_value(key, &v, &query->order[i], i + 1 == query->order_count);
     }
-    *out = tj_buf_str(&key);
-    return tj_buf_ok(&key, "order of the search", err);
+    return tj_buf_ok(key, "order of the search", err);
 }
 
-typedef TJ_VEC(struct match) matches;
+static void keep_best(struct sorting *s)
+{
+    if (s->count)
+        qsort(s->best, s->count, sizeof *s->best, match_cmp);
+    s->count = tj_size_min(s->count, s->wanted);
+    s->has_worst = s->count == s->wanted;
+    if (s->has_worst)
+        s->worst = s->best[s->count - 1];
+}
 
-static bool find_matches(struct walk *w, struct tj_arena *scratch, matches *out,
-                         struct tj_err *err)
+static void add_match(struct sorting *s, struct match m)
+{
+    s->total++;
+    if (s->has_place && match_cmp(&m, &s->place) <= 0)
+        return;
+    if (s->count == 2 * s->wanted)
+        keep_best(s);
+    if (s->has_worst && match_cmp(&m, &s->worst) >= 0)
+        return;
+    m.key = tj_str_dup(s->arena, m.key);
+    s->best[s->count++] = m;
+}
+
+static bool find_matches(struct sorting *s, struct tj_err *err)
 {
     const struct tj_scan_row *row = NULL;
-    enum tj_step step;
-    while ((step = walk_next(w, &row, err)) == TJ_ROW) {
-        if (out->count == SORT_ROWS_MAX)
-            return tj_fail(err, TJ_E_LIMIT,
-                           "over %zu traces to sort: order by timestamp, or "
-                           "filter for less",
-                           SORT_ROWS_MAX);
-        struct match *m = tj_vec_add(out, scratch);
-        m->time = row->time;
-        m->id = row->info.trace_id;
-        if (!add_key(w->query, row, scratch, &m->key, err))
-            return false;
+    struct tj_arena scratch = {0};
+    struct tj_buf key;
+    enum tj_step step = TJ_ROW;
+    bool ok = true;
+    tj_buf_init(&key, &scratch, KEY_BYTES_MAX);
+    while (ok && (step = walk_next(s->walk, &row, err)) == TJ_ROW) {
+        ok = make_key(s->walk->query, row, &key, err);
+        if (ok)
+            add_match(s, (struct match){.key = tj_buf_str(&key),
+                                        .time = row->time,
+                                        .id = row->info.trace_id});
     }
-    return step == TJ_DONE;
-}
-
-/* Where the page after this token begins. */
-static size_t first_behind(const matches *all, const struct token *token)
-{
-    struct match place = {
-        .key = token->key, .time = token->time, .id = token->id};
-    size_t low = 0;
-    size_t high = all->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (match_cmp(&all->items[mid], &place) <= 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    tj_arena_release(&scratch);
+    keep_best(s);
+    return ok && step == TJ_DONE;
 }
 
 /* A trace that was deleted since it matched is left out. */
@@ -389,24 +416,32 @@ static bool search_sorted(struct walk *w, struct tj_arena *scratch,
                           struct tj_arena *a, struct tj_trace_page *out,
                           struct tj_err *err)
 {
-    matches all = {0};
+    const struct tj_trace_query *query = w->query;
     struct token token = {0};
-    tj_str given = w->query->page_token;
-    if (given.len && !token_parse(given, a, &token, err))
+    if (query->page_token.len &&
+        !token_parse(query->page_token, scratch, &token, err))
         return false;
-    if (!find_matches(w, scratch, &all, err))
+    struct sorting s = {
+        .walk = w,
+        .arena = scratch,
+        .place = {.key = token.key, .time = token.time, .id = token.id},
+        .has_place = query->page_token.len,
+        .wanted = query->row_max + 1,
+    };
+    s.best = tj_arena_array(scratch, struct match, 2 * s.wanted);
+    w->scan.order = query->order;
+    w->scan.order_count = query->order_count;
+    w->scan.row_max = SCAN_ROWS_MAX;
+    if (!find_matches(&s, err))
         return false;
-    if (all.count)
-        qsort(all.items, all.count, sizeof *all.items, match_cmp);
-    size_t from = given.len ? first_behind(&all, &token) : 0;
-    size_t count = tj_size_min(all.count - from, w->query->row_max);
-    if (count && !fill_page(w->st, &all.items[from], count, a, out, err))
+    size_t count = tj_size_min(s.count, query->row_max);
+    if (count && !fill_page(w->st, s.best, count, a, out, err))
         return false;
-    if (from + count < all.count) {
-        const struct match *last = &all.items[from + count - 1];
+    if (s.count > count) {
+        const struct match *last = &s.best[count - 1];
         out->next_page_token = token_text(a, last->time, last->id, last->key);
     }
-    out->total = all.count;
+    out->total = s.total;
     return true;
 }
 
@@ -420,6 +455,13 @@ bool tj_store_search(struct tj_store *st, const struct tj_trace_query *query,
     if (query->row_max < 1 || query->row_max > TJ_SEARCH_ROWS_MAX)
         return tj_fail(err, TJ_E_INPUT, "page size must be 1 to %d, not %zu",
                        TJ_SEARCH_ROWS_MAX, query->row_max);
+    bool able = false;
+    if (st->ops->search && !st->ops->search(st, query, a, &page, &able, err))
+        return false;
+    if (able) {
+        *out = page;
+        return true;
+    }
     struct walk w;
     struct tj_arena scratch = {0};
     bool ok = walk_init(&w, st, query, err) &&

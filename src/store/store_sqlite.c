@@ -107,6 +107,13 @@ static const char *const migrations[] = {
     "CREATE INDEX record_time ON record(kind, create_time);"
     "CREATE INDEX record_parent ON record(kind, parent, create_time);"
     "CREATE INDEX record_name ON record(kind, name, create_time);",
+    /* What a search would else have to read. */
+    "CREATE TABLE sketch("
+    " trace INTEGER PRIMARY KEY REFERENCES trace(row) ON DELETE CASCADE,"
+    " bits BLOB NOT NULL);"
+    "CREATE INDEX trace_session ON trace(session) WHERE session <> '';"
+    "CREATE INDEX assessment_session ON assessment(name)"
+    " WHERE instr(metadata, '\"mlflow.trace.session\":') > 0;",
 };
 
 /* -- the file ------------------------------------------------------------- */
@@ -410,6 +417,7 @@ static const struct tj_store_ops sqlite_ops = {
     .delete_trace = tj_sqlite_delete_trace,
     .add_assessment = tj_sqlite_add_assessment,
     .assessments = tj_sqlite_assessments,
+    .session_assessments = tj_sqlite_session_assessments,
     .delete_assessment = tj_sqlite_delete_assessment,
     .add_judge = tj_sqlite_add_judge,
     .find_judge = tj_sqlite_find_judge,

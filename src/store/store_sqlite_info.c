@@ -1,4 +1,4 @@
-/* store_sqlite_info.c - infos of traces: one, by time, by id; their tags.
+/* store_sqlite_info.c - infos of traces: one, by id; their tags.
  * SPDX-License-Identifier: Apache-2.0
  *
  * A row holds what sources said and what was derived from the spans, merged;
@@ -56,7 +56,7 @@ void tj_sqlite_keep_said(struct tj_trace_info *info, unsigned said)
 
 /* -- reading -------------------------------------------------------------- */
 
-static enum tj_trace_state state_of(uint64_t number)
+enum tj_trace_state tj_sqlite_state_of(uint64_t number)
 {
     return number <= TJ_STATE_IN_PROGRESS ? (enum tj_trace_state)number
                                           : TJ_STATE_UNSPECIFIED;
@@ -77,7 +77,7 @@ static void take_info(struct tj_query *q, struct tj_arena *a,
     out->said = (unsigned)tj_query_u64(q, c++);
     i->experiment_id = tj_query_u64(q, c++);
     i->experiment = tj_query_dup(q, c++, a);
-    i->state = state_of(tj_query_u64(q, c++));
+    i->state = tj_sqlite_state_of(tj_query_u64(q, c++));
     i->request_time = tj_query_u64(q, c++);
     i->duration_ns = tj_query_u64(q, c++);
     i->span_count = tj_query_u64(q, c++);
@@ -150,127 +150,6 @@ bool tj_sqlite_find_info(struct tj_store *st, tj_trace_id id,
     *found = row != 0;
     *out = info.info;
     return ok;
-}
-
-/* -- by time -------------------------------------------------------------- */
-
-#define SCAN_IS_MEANT                                                          \
-    " AND by_judge <= ?3 AND (?4 = '' OR"                                      \
-    " experiment IN (SELECT value FROM json_each(?4)))"
-
-/* "[1,2]"; empty: all. */
-static tj_str experiment_list(const struct tj_scan *scan, struct tj_arena *a)
-{
-    struct tj_buf buf;
-    tj_buf_init(&buf, a, SIZE_MAX);
-    for (size_t i = 0; i < scan->experiment_count; i++)
-        tj_buf_fmt(&buf, "%c%llu", i ? ',' : '[',
-                   (unsigned long long)scan->experiments[i]);
-    if (scan->experiment_count)
-        tj_buf_byte(&buf, ']');
-    return tj_buf_str(&buf);
-}
-
-/* Rows of one part of the scan: at the time of the place behind its id, or
- * behind its time.  Only what orders and filters comes from this walk; infos
- * are read one by one behind it. */
-struct scan_rows {
-    const struct tj_scan *scan;
-    tj_str experiments;
-    uint64_t *rows;
-    size_t count;
-};
-
-static bool scan_part(struct tj_db *db, const char *sql, struct scan_rows *out,
-                      struct tj_err *err)
-{
-    const struct tj_scan *scan = out->scan;
-    struct tj_query q = tj_query_open(db, sql);
-    tj_query_put_u64(&q, scan->time > INT64_MAX ? INT64_MAX : scan->time);
-    tj_query_put_blob(&q, scan->id.bytes, sizeof scan->id.bytes);
-    tj_query_put_u64(&q, scan->with_judge_traces);
-    tj_query_put_text(&q, out->experiments);
-    tj_query_put_u64(&q, scan->row_max - out->count);
-    enum tj_step step;
-    while ((step = tj_query_next(&q, err)) == TJ_ROW)
-        out->rows[out->count++] = tj_query_u64(&q, 0);
-    tj_query_close(&q);
-    return step == TJ_DONE;
-}
-
-static bool scan_rows(struct tj_db *db, struct scan_rows *out,
-                      struct tj_err *err)
-{
-    static const char *const parts[] = {
-        "SELECT row FROM trace WHERE time = ?1 AND id > ?2" SCAN_IS_MEANT
-        " ORDER BY id LIMIT ?5",
-        "SELECT row FROM trace WHERE time < ?1 AND ?2 = ?2" SCAN_IS_MEANT
-        " ORDER BY time DESC, id LIMIT ?5",
-    };
-    for (size_t i = 0; i < TJ_COUNT(parts); i++) {
-        if (!scan_part(db, parts[i], out, err))
-            return false;
-    }
-    return true;
-}
-
-bool tj_sqlite_scan(struct tj_store *st, const struct tj_scan *scan,
-                    struct tj_arena *a, struct tj_scan_page *out,
-                    struct tj_err *err)
-{
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
-    if (!w)
-        return false;
-    struct scan_rows found = {
-        .scan = scan,
-        .experiments = experiment_list(scan, a),
-        .rows = tj_arena_array(a, uint64_t, scan->row_max),
-    };
-    /* One state of the database for all of the page. */
-    bool ok = tj_db_run(w->db, "BEGIN", err);
-    ok = ok && scan_rows(w->db, &found, err);
-    out->rows = tj_arena_array(a, struct tj_scan_row, found.count);
-    for (size_t i = 0; ok && i < found.count; i++) {
-        struct tj_sqlite_info info;
-        ok = tj_sqlite_info_find(w->db, found.rows[i], a, &info, err) &&
-             tj_sqlite_refresh(w, a, &info, err);
-        if (!ok)
-            break;
-        out->rows[i].time = info.time;
-        out->rows[i].info = info.info;
-    }
-    tj_db_rollback(w->db);
-    out->count = found.count;
-    tj_sqlite_give(s, w);
-    return ok;
-}
-
-bool tj_sqlite_count(struct tj_store *st, const struct tj_scan *scan,
-                     uint64_t *out, struct tj_err *err)
-{
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
-    struct tj_arena a = {0};
-    if (!w)
-        return false;
-    struct tj_query q = tj_query_open(
-        w->db,
-        scan->experiment_count
-            ? "SELECT count(*), count(*) FILTER (WHERE by_judge = 1) FROM trace"
-              " WHERE experiment IN (SELECT value FROM json_each(?))"
-            : "SELECT (SELECT count(*) FROM trace),"
-              " (SELECT count(*) FROM trace WHERE by_judge = 1)");
-    if (scan->experiment_count)
-        tj_query_put_text(&q, experiment_list(scan, &a));
-    enum tj_step step = tj_query_next(&q, err);
-    if (step == TJ_ROW)
-        *out = tj_query_u64(&q, 0) -
-               (scan->with_judge_traces ? 0 : tj_query_u64(&q, 1));
-    tj_query_close(&q);
-    tj_sqlite_give(s, w);
-    tj_arena_release(&a);
-    return step == TJ_ROW;
 }
 
 /* -- by id ---------------------------------------------------------------- */

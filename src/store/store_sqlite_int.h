@@ -5,7 +5,9 @@
  *     store_sqlite_write.c   batches to rows and blobs
  *     store_sqlite_merge.c   many small pieces to a few large ones
  *     store_sqlite_read.c    open traces and their texts
- *     store_sqlite_info.c    infos: one, by time, by id; tags
+ *     store_sqlite_info.c    infos: one, by id; tags
+ *     store_sqlite_scan.c    traces by time (store_sqlite_filter.h)
+ *     store_sqlite_sketch.c  what a trace cannot contain (sketch.h)
  *     store_sqlite_label.c   assessments and judges
  *     store_sqlite_record.c  experiments and records
  *
@@ -92,6 +94,7 @@ enum {
     TJ_SAID_REQUEST_PREVIEW = 1 << 6,
     TJ_SAID_RESPONSE_PREVIEW = 1 << 7,
 };
+enum tj_trace_state tj_sqlite_state_of(uint64_t number);
 unsigned tj_sqlite_said_of(const struct tj_trace_info *info);
 /* Forgets what was derived. */
 void tj_sqlite_keep_said(struct tj_trace_info *info, unsigned said);
@@ -234,6 +237,11 @@ bool tj_sqlite_add_assessment(struct tj_store *st, struct tj_assessment *as,
 bool tj_sqlite_assessments(struct tj_store *st, tj_trace_id id,
                            struct tj_arena *a, struct tj_assessments *out,
                            struct tj_err *err);
+bool tj_sqlite_session_assessments(struct tj_store *st,
+                                   const struct tj_trace_info *info,
+                                   struct tj_arena *a,
+                                   struct tj_assessments *out,
+                                   struct tj_err *err);
 bool tj_sqlite_delete_assessment(struct tj_store *st, tj_trace_id id,
                                  tj_str assessment_id, bool *existed,
                                  struct tj_err *err);

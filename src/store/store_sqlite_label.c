@@ -326,6 +326,40 @@ bool tj_sqlite_edit_assessment(struct tj_store *st,
     return tj_sqlite_write(tj_sqlite_self(st), run_editing, change, err);
 }
 
+/* Validity as tj_fold_assessments has it. */
+bool tj_sqlite_session_assessments(struct tj_store *st,
+                                   const struct tj_trace_info *info,
+                                   struct tj_arena *a,
+                                   struct tj_assessments *out,
+                                   struct tj_err *err)
+{
+    struct tj_sqlite *s = tj_sqlite_self(st);
+    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
+    TJ_VEC(struct tj_assessment) list = {0};
+    if (!w)
+        return false;
+    struct tj_query q = tj_query_open(
+        w->db,
+        "SELECT " ASSESSMENT_COLUMNS " FROM assessment AS x"
+        " WHERE instr(metadata, '\"mlflow.trace.session\":') > 0 AND valid"
+        " AND trace IN (SELECT row FROM trace WHERE session = ?"
+        " AND session <> '' AND experiment = ?)"
+        " AND NOT EXISTS(SELECT 1 FROM assessment AS o"
+        " WHERE o.trace = x.trace AND o.overrides = x.id)");
+    tj_query_put_text(&q, info->session);
+    tj_query_put_u64(&q, info->experiment_id);
+    enum tj_step step;
+    bool ok = true;
+    while (ok && (step = tj_query_next(&q, err)) != TJ_DONE)
+        ok =
+            step == TJ_ROW && take_assessment(&q, a, tj_vec_add(&list, a), err);
+    tj_query_close(&q);
+    tj_sqlite_give(s, w);
+    out->items = list.items;
+    out->count = list.count;
+    return ok;
+}
+
 /* -- judges --------------------------------------------------------------- */
 
 static void take_judge(struct tj_query *q, struct tj_arena *a,

@@ -12,7 +12,7 @@
  * the logarithm of the trace.  All in one transaction: a crash leaves the
  * pieces.  What was replaced is kept for an hour for traces that are open.
  */
-#include "store/store_sqlite_int.h"
+#include "store/store_sqlite_sketch.h"
 
 enum { PIECES_MAX = 16 };
 #define REPLACED_KEEP_NS (3600 * TJ_NS_PER_SECOND)
@@ -151,7 +151,9 @@ static bool settle_info(struct tj_sqlite_worker *w, uint64_t row,
     if (!tj_sqlite_refresh(w, a, &info, err))
         return false;
     info.time = info.info.request_time;
-    return tj_sqlite_info_write(w->db, &info, NULL, err);
+    return tj_sqlite_info_write(w->db, &info, NULL, err) &&
+           tj_sqlite_run_for(w->db, "DELETE FROM sketch WHERE trace = ?", row,
+                             err);
 }
 
 static bool purge(struct tj_db *db, struct tj_err *err)
@@ -261,6 +263,16 @@ static bool find_unsettled(struct tj_sqlite_worker *w, struct tj_arena *a,
     return step == TJ_DONE;
 }
 
+static bool sketch_all(struct tj_sqlite *s, struct tj_arena *a,
+                       struct tj_err *err)
+{
+    tj_sqlite_rows rows = {0};
+    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
+    bool ok = w && tj_sqlite_unsketched(w->db, a, &rows, err);
+    tj_sqlite_give(s, w);
+    return ok && tj_sqlite_sketch(s, rows.items, rows.count, err);
+}
+
 bool tj_sqlite_quiesce(struct tj_store *st, struct tj_err *err)
 {
     struct tj_sqlite *s = tj_sqlite_self(st);
@@ -272,6 +284,7 @@ bool tj_sqlite_quiesce(struct tj_store *st, struct tj_err *err)
     tj_sqlite_give(s, w);
     for (size_t i = 0; ok && i < count; i++)
         ok = tj_sqlite_merge(s, rows[i], TJ_MERGE_ANY, err);
+    ok = ok && sketch_all(s, &a, err);
     tj_arena_release(&a);
     return ok && tj_sqlite_write(s, run_purge, NULL, err);
 }

@@ -286,6 +286,8 @@ bool tj_sqlite_refresh(struct tj_sqlite_worker *w, struct tj_arena *a,
     if (ok) {
         struct tj_trace_info fresh = info->info;
         tj_sqlite_keep_said(&fresh, info->said);
+        if (fresh.state == TJ_STATE_IN_PROGRESS) /* from now on it is derived */
+            info->said &= ~(unsigned)TJ_SAID_STATE;
         tj_trace_info_derive(&fresh, trace.spans, &trace.tree, &scratch);
         info->info = tj_fold_info_copy(&fresh, a);
         info->stale = false;

@@ -272,6 +272,15 @@ static void first_info(struct writing *w, const struct part *part,
     info->info.row = said.row;
 }
 
+/* Later spans.  Deriving waits, but for what other traces are asked by: the
+ * session. */
+static void late_info(const struct part *part, struct tj_sqlite_info *info)
+{
+    info->stale |= part->spans.count > 0;
+    if (!info->info.session.len)
+        info->info.session = part->derived.session;
+}
+
 static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
                        struct tj_err *err)
 {
@@ -282,7 +291,7 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
     if (first)
         first_info(w, part, &info);
     else
-        info.stale |= part->spans.count > 0;
+        late_info(part, &info);
     if (part->said) {
         struct tj_trace_info said = tj_fold_stay(part->said, part->row != 0);
         if (!tj_sqlite_resolve_experiment(db, &said, err))
@@ -290,6 +299,10 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
         tj_fold_said(&info.info, &said, &w->arena);
         info.said |= tj_sqlite_said_of(&said);
     }
+    /* The spans may know better (tj_trace_info_derive). */
+    info.stale |= info.info.state == TJ_STATE_IN_PROGRESS &&
+                  info.said & TJ_SAID_STATE &&
+                  (info.info.span_count > 0 || part->spans.count > 0);
     if (first || info.said & TJ_SAID_REQUEST_TIME)
         info.time = info.info.request_time;
     else if (part->start && (info.time == 0 || part->start < info.time))

@@ -174,6 +174,20 @@ static bool wrap_assessments(struct tj_store *st, tj_trace_id id,
            after(w, &call, err);
 }
 
+static bool wrap_session_assessments(struct tj_store *st,
+                                     const struct tj_trace_info *info,
+                                     struct tj_arena *a,
+                                     struct tj_assessments *out,
+                                     struct tj_err *err)
+{
+    static const struct tj_store_call call = {"session_assessments",
+                                              TJ_STORE_READS};
+    struct wrap_store *w = self(st);
+    return before(w, &call, err) &&
+           w->inner->ops->session_assessments(w->inner, info, a, out, err) &&
+           after(w, &call, err);
+}
+
 static bool wrap_delete_assessment(struct tj_store *st, tj_trace_id id,
                                    tj_str assessment_id, bool *existed,
                                    struct tj_err *err)
@@ -392,6 +406,7 @@ static const struct tj_store_ops wrap_ops = {
     .delete_trace = wrap_delete_trace,
     .add_assessment = wrap_add_assessment,
     .assessments = wrap_assessments,
+    .session_assessments = wrap_session_assessments,
     .delete_assessment = wrap_delete_assessment,
     .add_judge = wrap_add_judge,
     .find_judge = wrap_find_judge,

@@ -20,6 +20,7 @@
 #include "text/plain.h"
 #include "text/utf8.h"
 #include "trace/fmt.h"
+#include "trace/mlflow_read.h"
 
 /* -- attributes ----------------------------------------------------------- */
 
@@ -265,8 +266,7 @@ static void read_texts(const struct tj_json *v, struct tj_batch *batch,
     info->client_request_id = clip(
         tj_json_find_str(v, TJ_STR("client_request_id")), TJ_NAME_BYTES_MAX);
     info->request_preview = tj_utf8_clip_chars(request, TJ_PREVIEW_CHARS_MAX);
-    info->response_preview =
-        tj_utf8_clip_chars(response, TJ_PREVIEW_CHARS_MAX);
+    info->response_preview = tj_utf8_clip_chars(response, TJ_PREVIEW_CHARS_MAX);
     info->experiment = read_experiment(v, batch->arena);
     info->name = clip(tj_pairs_find(&info->tags, TJ_STR("mlflow.traceName")),
                       TJ_NAME_BYTES_MAX);
@@ -278,21 +278,20 @@ static void read_texts(const struct tj_json *v, struct tj_batch *batch,
              TJ_NAME_BYTES_MAX);
 }
 
-/* False when the info is broken; *id_text stays empty when it has no id. */
-static bool read_info(const struct tj_json *v, struct tj_batch *batch,
-                      tj_str *id_text, struct tj_err *err)
+bool tj_mlflow_info_parse(const struct tj_json *v, struct tj_batch *batch,
+                          tj_trace_id *out, tj_str *id_text)
 {
     tj_trace_id id = {0};
-    *id_text =
+    tj_str text =
         tj_json_str(tj_fmt_either(v, TJ_STR("trace_id"), TJ_STR("request_id")));
-    enum tj_fmt_id kind = tj_fmt_trace_id(*id_text, &id);
-    if (kind == TJ_ID_NONE) {
-        *id_text = (tj_str){0};
-        return true;
-    }
+    enum tj_fmt_id kind = tj_fmt_trace_id(text, &id);
+    if (kind == TJ_ID_NONE)
+        return false;
+    *out = id;
+    *id_text = text;
     struct tj_trace_info *info = tj_batch_info(batch, id);
     if (kind == TJ_ID_DERIVED)
-        info->source_id = clip(*id_text, TJ_NAME_BYTES_MAX);
+        info->source_id = clip(text, TJ_NAME_BYTES_MAX);
     read_pairs(
         tj_fmt_either(v, TJ_STR("trace_metadata"), TJ_STR("request_metadata")),
         batch->arena, &info->metadata);
@@ -302,6 +301,16 @@ static bool read_info(const struct tj_json *v, struct tj_batch *batch,
     info->duration_ns = read_duration(v);
     info->state = read_state(
         tj_json_str(tj_fmt_either(v, TJ_STR("state"), TJ_STR("status"))));
+    return true;
+}
+
+/* False when the info is broken; *id_text stays empty when it has no id. */
+static bool read_info(const struct tj_json *v, struct tj_batch *batch,
+                      tj_str *id_text, struct tj_err *err)
+{
+    tj_trace_id id = {0};
+    if (!tj_mlflow_info_parse(v, batch, &id, id_text))
+        return true;
     return read_assessments(tj_json_find(v, TJ_STR("assessments")), batch, id,
                             err);
 }
@@ -327,6 +336,15 @@ static bool put_spans(const struct tj_fmt_otlp *otlp,
         i++;
     }
     return true;
+}
+
+bool tj_mlflow_spans_parse(const struct tj_json *list, tj_str id_text,
+                           struct tj_build *b, struct tj_batch *batch,
+                           struct tj_err *err)
+{
+    struct tj_fmt_otlp otlp = {
+        .build = b, .batch = batch, .attr_text = put_encoded};
+    return put_spans(&otlp, list, id_text, err);
 }
 
 /* trace_info and spans, info and data, or spans alone. */
