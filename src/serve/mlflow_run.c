@@ -511,23 +511,30 @@ static enum tj_edit put_metrics(void *ctx, struct tj_record *record, bool found,
     return TJ_EDIT_PUT;
 }
 
-bool tj_ml_add_metrics(struct tj_ml *call, tj_str run_id,
-                       const tj_ml_metrics *metrics)
+bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
+                      void *ctx, const tj_ml_metrics *metrics)
 {
-    struct tj_buf buf;
-    struct tj_json_writer w;
-    if (!metrics->count)
-        return true;
-    tj_buf_init(&buf, call->arena, SIZE_MAX);
-    tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
-    write_metrics(&w, metrics);
-    struct new_metrics new = {run_id, name_of(metrics), tj_buf_str(&buf)};
-    tj_str id = tj_sha256_hex(
-        call->arena, tj_str_printf(call->arena, "%.*s %.*s", TJ_STR_ARG(run_id),
-                                   TJ_STR_ARG(new.body)));
-    return tj_store_edit_record(call->store, TJ_RECORD_METRIC, id, put_metrics,
-                                &new, call->arena, &call->err) ||
-           tj_ml_fail_err(call);
+    struct edit edit = {.call = call, .change = change, .ctx = ctx};
+    struct new_metrics new = {.run_id = id};
+    struct tj_record_work works[2] = {
+        {TJ_RECORD_RUN, id, edit_record, &edit},
+        {TJ_RECORD_METRIC, {0}, put_metrics, &new},
+    };
+    if (metrics->count) {
+        struct tj_buf buf;
+        struct tj_json_writer w;
+        tj_buf_init(&buf, call->arena, SIZE_MAX);
+        tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
+        write_metrics(&w, metrics);
+        new.name = name_of(metrics);
+        new.body = tj_buf_str(&buf);
+        works[1].id = tj_sha256_hex(
+            call->arena, tj_str_printf(call->arena, "%.*s %.*s", TJ_STR_ARG(id),
+                                       TJ_STR_ARG(new.body)));
+    }
+    return tj_ml_edited(call, tj_store_edit_records(call->store, works,
+                                                    metrics->count ? 2 : 1,
+                                                    call->arena, &call->err));
 }
 
 static bool read_history(struct tj_ml *call, tj_str body, tj_str key,

@@ -14,8 +14,7 @@
  * What was logged of its metrics is in TJ_RECORD_METRICs: parent is the run,
  * name the key when all are of one key, and the body the list of them as
  * above.  Their id is a digest of run and body, so that a repeated request
- * changes nothing.  A request writes the run first and its metrics then: one
- * that fails between is repeated by its client.
+ * changes nothing.  A request writes the run and its metrics as one.
  *  1. NaN is the string "NaN"; infinities are the largest doubles, as
  *     MLflow's SQL stores have them.
  *  2. Keys of metrics, params and tags: TJ_RUN_KEYS_MAX each.
@@ -85,6 +84,9 @@ typedef bool (*tj_ml_run_change)(void *ctx, struct tj_ml *call,
                                  struct tj_ml_run *run);
 bool tj_ml_edit_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
                     void *ctx, struct tj_ml_run *out);
+/* The same, and adds what a request logged to the run's history. */
+bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
+                      void *ctx, const tj_ml_metrics *metrics);
 /* Refused with MLflow's text when it is deleted. */
 bool tj_ml_run_is_active(struct tj_ml *call, const struct tj_ml_run *run);
 
@@ -130,8 +132,4 @@ void tj_ml_write_metric(struct tj_json_writer *w,
  * each once. */
 bool tj_ml_metric_history(struct tj_ml *call, tj_str run_id, tj_str key,
                           tj_ml_metrics *out);
-/* Writes what one request logged. */
-bool tj_ml_add_metrics(struct tj_ml *call, tj_str run_id,
-                       const tj_ml_metrics *metrics);
-
 #endif

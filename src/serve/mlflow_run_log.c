@@ -195,8 +195,7 @@ static bool change_batch(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
 
 static void log_it(struct tj_ml *call, tj_str id, struct batch *batch)
 {
-    if (tj_ml_edit_run(call, id, change_batch, batch, NULL) &&
-        tj_ml_add_metrics(call, id, &batch->metrics) &&
+    if (tj_ml_log_to_run(call, id, change_batch, batch, &batch->metrics) &&
         tj_ml_add_model_metrics(call, id, &batch->metrics))
         tj_ml_done(call);
 }

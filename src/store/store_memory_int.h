@@ -101,9 +101,9 @@ bool tj_memory_edit_experiment(struct tj_store *st,
 bool tj_memory_find_record(struct tj_store *st, const struct tj_record *key,
                            struct tj_arena *a, struct tj_record *out,
                            bool *found, struct tj_err *err);
-bool tj_memory_edit_record(struct tj_store *st,
-                           const struct tj_record_change *change,
-                           struct tj_err *err);
+bool tj_memory_edit_records(struct tj_store *st,
+                            const struct tj_record_changes *changes,
+                            struct tj_err *err);
 bool tj_memory_records(struct tj_store *st, const struct tj_record_scan *scan,
                        struct tj_arena *a, struct tj_records *out,
                        struct tj_err *err);

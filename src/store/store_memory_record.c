@@ -199,12 +199,13 @@ bool tj_memory_find_record(struct tj_store *st, const struct tj_record *key,
     return tj_memory_leave(m, true);
 }
 
-static void put_record(struct memory_store *m, struct memory_record *there,
-                       const struct tj_record *in)
+static struct memory_record *put_record(struct memory_store *m,
+                                        struct memory_record *there,
+                                        const struct tj_record *in)
 {
     if (there) {
         there->record = copy_record(in, &m->arena);
-        return;
+        return there;
     }
     struct memory_record *r = tj_arena_new(&m->arena, struct memory_record);
     *tj_vec_add(&m->records, &m->arena) = r;
@@ -213,13 +214,36 @@ static void put_record(struct memory_store *m, struct memory_record *there,
     bool fresh;
     tj_map_add(&m->record_by_id, key_of(in->kind, in->id, &m->arena), &fresh)
         ->ptr = r;
+    return r;
+}
+
+/* What an edit changed, and what was there before. */
+struct undo {
+    struct memory_record *record; /* NULL: nothing */
+    struct tj_record before;
+    bool fresh;
+};
+
+static void undo_edits(struct undo *undos, size_t count)
+{
+    while (count > 0) {
+        struct undo *u = &undos[--count];
+        if (!u->record)
+            continue;
+        u->record->deleted = u->fresh;
+        if (!u->fresh)
+            u->record->record = u->before;
+    }
 }
 
 static bool edit_record(struct memory_store *m,
                         const struct tj_record_change *change,
-                        struct tj_err *err)
+                        struct undo *undo, struct tj_err *err)
 {
     struct memory_record *there = find_record(m, change->kind, change->id);
+    undo->fresh = !there;
+    if (there)
+        undo->before = there->record;
     struct tj_record r = {
         .kind = change->kind,
         .id = change->id,
@@ -231,8 +255,9 @@ static bool edit_record(struct memory_store *m,
     switch (change->edit(change->ctx, &r, there, change->a, err)) {
     case TJ_EDIT_FAIL: return false;
     case TJ_EDIT_KEEP: break;
-    case TJ_EDIT_PUT: put_record(m, there, &r); break;
+    case TJ_EDIT_PUT: undo->record = put_record(m, there, &r); break;
     case TJ_EDIT_DELETE:
+        undo->record = there;
         if (there)
             there->deleted = true;
         break;
@@ -240,12 +265,29 @@ static bool edit_record(struct memory_store *m,
     return true;
 }
 
-bool tj_memory_edit_record(struct tj_store *st,
-                           const struct tj_record_change *change,
-                           struct tj_err *err)
+static bool edit_records(struct memory_store *m,
+                         const struct tj_record_changes *changes,
+                         struct undo *undos, struct tj_err *err)
 {
+    for (size_t i = 0; i < changes->count; i++) {
+        if (!edit_record(m, &changes->items[i], &undos[i], err)) {
+            undo_edits(undos, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool tj_memory_edit_records(struct tj_store *st,
+                            const struct tj_record_changes *changes,
+                            struct tj_err *err)
+{
+    struct tj_arena scratch = {0};
+    struct undo *undos = tj_arena_array(&scratch, struct undo, changes->count);
     struct memory_store *m = tj_memory_locked(st);
-    return tj_memory_leave(m, edit_record(m, change, err));
+    bool ok = tj_memory_leave(m, edit_records(m, changes, undos, err));
+    tj_arena_release(&scratch);
+    return ok;
 }
 
 static int by_time(const void *left, const void *right)

@@ -282,12 +282,12 @@ static bool mlflow_find_record(struct tj_store *st, const struct tj_record *key,
     return refuse("reading of records", err);
 }
 
-static bool mlflow_edit_record(struct tj_store *st,
-                               const struct tj_record_change *change,
-                               struct tj_err *err)
+static bool mlflow_edit_records(struct tj_store *st,
+                                const struct tj_record_changes *changes,
+                                struct tj_err *err)
 {
     (void)st;
-    (void)change;
+    (void)changes;
     return refuse("writing of records", err);
 }
 
@@ -393,7 +393,7 @@ static const struct tj_store_ops mlflow_ops = {
     .experiments = tj_mlflow_experiments,
     .edit_experiment = mlflow_edit_experiment,
     .find_record = mlflow_find_record,
-    .edit_record = mlflow_edit_record,
+    .edit_records = mlflow_edit_records,
     .records = mlflow_records,
     .delete_records = mlflow_delete_records,
     .stats = mlflow_stats,

@@ -108,6 +108,11 @@ struct tj_record_change {
     void *ctx;
     struct tj_arena *a;
 };
+/* In their order, all or none. */
+struct tj_record_changes {
+    const struct tj_record_change *items;
+    size_t count;
+};
 
 struct tj_experiments {
     struct tj_experiment *items;
@@ -227,9 +232,9 @@ struct tj_store_ops {
     bool (*find_record)(struct tj_store *st, const struct tj_record *key,
                         struct tj_arena *a, struct tj_record *out, bool *found,
                         struct tj_err *err);
-    bool (*edit_record)(struct tj_store *st,
-                        const struct tj_record_change *change,
-                        struct tj_err *err);
+    bool (*edit_records)(struct tj_store *st,
+                         const struct tj_record_changes *changes,
+                         struct tj_err *err);
     bool (*records)(struct tj_store *st, const struct tj_record_scan *scan,
                     struct tj_arena *a, struct tj_records *out,
                     struct tj_err *err);

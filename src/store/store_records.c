@@ -190,23 +190,42 @@ static enum tj_edit checked_record(void *ctx, struct tj_record *r, bool found,
     return edit;
 }
 
+bool tj_store_edit_records(struct tj_store *st,
+                           const struct tj_record_work *works, size_t count,
+                           struct tj_arena *a, struct tj_err *err)
+{
+    tj_time now = tj_now();
+    struct tj_record_change *list =
+        tj_arena_array(a, struct tj_record_change, count);
+    struct checked_record *checked =
+        tj_arena_array(a, struct checked_record, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct tj_record_work *work = &works[i];
+        if (!check_kind(work->kind, err) ||
+            !tj_store_check_key(work->id, "record id", err))
+            return false;
+        checked[i] = (struct checked_record){work->edit, work->ctx};
+        list[i] = (struct tj_record_change){
+            .kind = work->kind,
+            .id = work->id,
+            .now = now,
+            .edit = checked_record,
+            .ctx = &checked[i],
+            .a = a,
+        };
+    }
+    struct tj_record_changes changes = {list, count};
+    return st->ops->edit_records(st, &changes, err);
+}
+
 /* Which one, what to do, and the result: each is one of a kind. */
 /* NOLINTNEXTLINE(readability-function-size) */
 bool tj_store_edit_record(struct tj_store *st, enum tj_record_kind kind,
                           tj_str id, tj_record_edit edit, void *ctx,
                           struct tj_arena *a, struct tj_err *err)
 {
-    struct checked_record checked = {edit, ctx};
-    struct tj_record_change change = {
-        .kind = kind,
-        .id = id,
-        .now = tj_now(),
-        .edit = checked_record,
-        .ctx = &checked,
-        .a = a,
-    };
-    return check_kind(kind, err) && tj_store_check_key(id, "record id", err) &&
-           st->ops->edit_record(st, &change, err);
+    struct tj_record_work work = {kind, id, edit, ctx};
+    return tj_store_edit_records(st, &work, 1, a, err);
 }
 
 /* Where a listing begins: before all, or after all. */

@@ -91,6 +91,18 @@ bool tj_store_edit_record(struct tj_store *st, enum tj_record_kind kind,
                           tj_str id, tj_record_edit edit, void *ctx,
                           struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
 
+/* Several edits as one, in their order: all are written, or none.  Each sees
+ * what those before it wrote. */
+struct tj_record_work {
+    enum tj_record_kind kind;
+    tj_str id;
+    tj_record_edit edit;
+    void *ctx;
+};
+bool tj_store_edit_records(struct tj_store *st,
+                           const struct tj_record_work *works, size_t count,
+                           struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
+
 /* By (create_time, row); ptr NULL of parent or name: any. */
 struct tj_record_query {
     enum tj_record_kind kind;

@@ -347,9 +347,9 @@ static bool put_record(struct tj_db *db, const struct tj_record *r,
     return tj_query_run(&q, err);
 }
 
-static bool run_edit_record(struct tj_db *db, void *ctx, struct tj_err *err)
+static bool edit_record(struct tj_db *db, const struct tj_record_change *c,
+                        struct tj_err *err)
 {
-    const struct tj_record_change *c = ctx;
     struct tj_record r = {.kind = c->kind, .id = c->id};
     bool found;
     if (!find_record(db, &r, c->a, &r, &found, err))
@@ -366,12 +366,22 @@ static bool run_edit_record(struct tj_db *db, void *ctx, struct tj_err *err)
                                        r.row, err);
 }
 
-bool tj_sqlite_edit_record(struct tj_store *st,
-                           const struct tj_record_change *change,
-                           struct tj_err *err)
+static bool run_edit_records(struct tj_db *db, void *ctx, struct tj_err *err)
 {
-    struct tj_record_change copy = *change;
-    return tj_sqlite_write(tj_sqlite_self(st), run_edit_record, &copy, err);
+    const struct tj_record_changes *changes = ctx;
+    for (size_t i = 0; i < changes->count; i++) {
+        if (!edit_record(db, &changes->items[i], err))
+            return false;
+    }
+    return true;
+}
+
+bool tj_sqlite_edit_records(struct tj_store *st,
+                            const struct tj_record_changes *changes,
+                            struct tj_err *err)
+{
+    struct tj_record_changes copy = *changes;
+    return tj_sqlite_write(tj_sqlite_self(st), run_edit_records, &copy, err);
 }
 
 /* -- records: many -------------------------------------------------------- */

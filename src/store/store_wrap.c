@@ -338,14 +338,14 @@ static bool wrap_find_record(struct tj_store *st, const struct tj_record *key,
            after(w, &call, err);
 }
 
-static bool wrap_edit_record(struct tj_store *st,
-                             const struct tj_record_change *change,
-                             struct tj_err *err)
+static bool wrap_edit_records(struct tj_store *st,
+                              const struct tj_record_changes *changes,
+                              struct tj_err *err)
 {
-    static const struct tj_store_call call = {"edit_record", TJ_STORE_WRITES};
+    static const struct tj_store_call call = {"edit_records", TJ_STORE_WRITES};
     struct wrap_store *w = self(st);
     return before(w, &call, err) &&
-           w->inner->ops->edit_record(w->inner, change, err) &&
+           w->inner->ops->edit_records(w->inner, changes, err) &&
            after(w, &call, err);
 }
 
@@ -420,7 +420,7 @@ static const struct tj_store_ops wrap_ops = {
     .experiments = wrap_experiments,
     .edit_experiment = wrap_edit_experiment,
     .find_record = wrap_find_record,
-    .edit_record = wrap_edit_record,
+    .edit_records = wrap_edit_records,
     .records = wrap_records,
     .delete_records = wrap_delete_records,
     .stats = wrap_stats,

@@ -286,6 +286,40 @@ static struct tj_record find(struct state *s, enum tj_record_kind kind,
     return r;
 }
 
+/* All or nothing, and each sees what those before it wrote. */
+static void edits_records_as_one(void **initial)
+{
+    struct state *s = begin(initial);
+    bool found = false;
+    struct put one = {.result = TJ_EDIT_PUT, .body = TJ_STR("1")};
+    struct put two = {.result = TJ_EDIT_PUT, .body = TJ_STR("2")};
+    struct put away = {.result = TJ_EDIT_DELETE};
+    struct put fail = {.result = TJ_EDIT_FAIL};
+    assert_ok(put(s, TJ_RECORD_RUN, "old", &one), s->err);
+    const struct tj_record_work failing[] = {
+        {TJ_RECORD_RUN, TJ_STR("old"), edit_record, &two},
+        {TJ_RECORD_RUN, TJ_STR("new"), edit_record, &one},
+        {TJ_RECORD_RUN, TJ_STR("old"), edit_record, &away},
+        {TJ_RECORD_RUN, TJ_STR("x"), edit_record, &fail},
+    };
+    assert_fails(tj_store_edit_records(s->st, failing, TJ_COUNT(failing),
+                                       &s->arena, &s->err),
+                 s->err, TJ_E_LIMIT, "too much");
+    assert_true(away.found);
+    assert_str_eq(away.body_before, "2");
+    assert_str_eq(find(s, TJ_RECORD_RUN, "old", &found).body, "1");
+    assert_true(found);
+    (void)find(s, TJ_RECORD_RUN, "new", &found);
+    assert_false(found);
+    assert_ok(tj_store_edit_records(s->st, failing, 3, &s->arena, &s->err),
+              s->err);
+    (void)find(s, TJ_RECORD_RUN, "old", &found);
+    assert_false(found);
+    assert_str_eq(find(s, TJ_RECORD_RUN, "new", &found).body, "1");
+    assert_true(found);
+    end(s);
+}
+
 static void edits_records(void **initial)
 {
     struct state *s = begin(initial);
@@ -760,6 +794,7 @@ static const struct named_case cases[] = {
     CASE(edits_experiments),
     CASE(traces_belong_to_experiments),
     CASE(edits_records),
+    CASE(edits_records_as_one),
     CASE(refuses_bad_records),
     CASE(lists_records),
     CASE(deletes_records_of_a_parent),
