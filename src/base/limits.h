@@ -63,6 +63,9 @@
 /* Metrics, params, tags, inputs, outputs of one run, each: it is written whole
  * at every log, and this many are 1 MB. */
 #define TJ_RUN_KEYS_MAX ((size_t)20000)
+/* Records of a dataset in one request: they are one transaction, and the
+ * client sends what it has in one. */
+#define TJ_DATASET_UPSERT_MAX ((size_t)100000)
 
 /* -- tools -------------------------------------------------------------- */
 /* What one tool call may return: about 8,000 tokens. */

@@ -177,6 +177,30 @@ bool tj_ml_edited(struct tj_ml *call, bool ok)
     return ok || (!call->out->status && tj_ml_fail_err(call));
 }
 
+enum tj_edit tj_ml_delete_record(void *ctx, struct tj_record *record,
+                                 bool found, struct tj_arena *a,
+                                 struct tj_err *err)
+{
+    (void)ctx;
+    (void)record;
+    (void)found;
+    (void)a;
+    (void)err;
+    return TJ_EDIT_DELETE;
+}
+
+bool tj_ml_pairs_remove(tj_pairs *pairs, tj_str key)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        if (!tj_str_eq(pairs->items[i].key, key))
+            pairs->items[kept++] = pairs->items[i];
+    }
+    bool removed = kept < pairs->count;
+    pairs->count = kept;
+    return removed;
+}
+
 /* -- views ---------------------------------------------------------------- */
 
 bool tj_ml_view(struct tj_ml *call, const char *name, enum tj_ml_view *out)

@@ -49,6 +49,12 @@ bool tj_ml_check_count(struct tj_ml *call, const char *what, size_t max,
  * which keeps that answer. */
 enum tj_edit tj_ml_stop(struct tj_err *err);
 bool tj_ml_edited(struct tj_ml *call, bool ok);
+/* An edit that deletes. */
+enum tj_edit tj_ml_delete_record(void *ctx, struct tj_record *record,
+                                 bool found, struct tj_arena *a,
+                                 struct tj_err *err);
+/* False when there was none. */
+bool tj_ml_pairs_remove(tj_pairs *pairs, tj_str key);
 
 /* active_only, deleted_only, all: by MLflow's name or number. */
 enum tj_ml_view { TJ_ML_ACTIVE = 1, TJ_ML_DELETED = 2, TJ_ML_ALL = 3 };

@@ -575,20 +575,29 @@ static void add(struct tj_arena *a, struct tj_ml_orders *orders,
     orders->items[orders->count++] = order;
 }
 
+/* Behind the identifier: ASC, DESC or nothing, and the end. */
+static bool take_direction(struct parser *p, bool *descending)
+{
+    struct tj_err *err = &p->call->err;
+    if (!tj_filter_lex_next(&p->lex, err))
+        return false;
+    *descending = tj_filter_lex_is(&p->lex, "desc");
+    if (*descending || tj_filter_lex_is(&p->lex, "asc"))
+        return tj_filter_lex_next(&p->lex, err) &&
+               p->lex.token.kind == TJ_TOKEN_END;
+    return p->lex.token.kind == TJ_TOKEN_END;
+}
+
 static bool parse_order(struct parser *p, tj_str text, struct tj_ml_order *out)
 {
-    bool ok = tj_filter_lex_init(&p->lex, text, p->call->arena, &p->call->err);
     *out = (struct tj_ml_order){0};
-    if (!ok || (p->lex.token.kind != TJ_TOKEN_WORD &&
-                p->lex.token.kind != TJ_TOKEN_QUOTED))
-        return refuse(p, "Invalid order_by clause '%.*s'. Could not be parsed.",
-                      TJ_STR_ARG(text));
-    if (!identify(p, TJ_ML_KEY_FILTER_ONLY, &out->field) || !next(p))
+    bool begun =
+        tj_filter_lex_init(&p->lex, text, p->call->arena, &p->call->err) &&
+        (p->lex.token.kind == TJ_TOKEN_WORD ||
+         p->lex.token.kind == TJ_TOKEN_QUOTED);
+    if (begun && !identify(p, TJ_ML_KEY_FILTER_ONLY, &out->field))
         return false;
-    out->descending = tj_filter_lex_is(&p->lex, "desc");
-    if ((out->descending || tj_filter_lex_is(&p->lex, "asc")) && !next(p))
-        return false;
-    return p->lex.token.kind == TJ_TOKEN_END ||
+    return (begun && take_direction(p, &out->descending)) ||
            refuse(p, "Invalid order_by clause '%.*s'. Could not be parsed.",
                   TJ_STR_ARG(text));
 }

@@ -12,18 +12,6 @@
 
 /* -- pairs ---------------------------------------------------------------- */
 
-bool tj_ml_pairs_remove(tj_pairs *pairs, tj_str key)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < pairs->count; i++) {
-        if (!tj_str_eq(pairs->items[i].key, key))
-            pairs->items[kept++] = pairs->items[i];
-    }
-    bool removed = kept < pairs->count;
-    pairs->count = kept;
-    return removed;
-}
-
 static void read_map(const struct tj_json *v, struct tj_arena *a, tj_pairs *out)
 {
     struct tj_json_members m = tj_json_members(v);

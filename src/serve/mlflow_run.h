@@ -115,8 +115,6 @@ bool tj_ml_stage_runs(struct tj_ml *call, uint64_t experiment_id,
 tj_str tj_ml_run_random_name(struct tj_arena *a);
 tj_str tj_ml_artifact_location(struct tj_arena *a,
                                const struct tj_experiment *ex);
-/* False when there was none. */
-bool tj_ml_pairs_remove(tj_pairs *pairs, tj_str key);
 
 enum tj_ml_run_part {
     TJ_ML_RUN_MODEL_INPUTS = 1 << 0,
