@@ -139,8 +139,8 @@
 #define TJ_REQUEST_HEADERS_MAX ((size_t)100)
 /* Request line and headers, with what the door needs to keep them. */
 #define TJ_REQUEST_HEAD_BYTES_MAX ((size_t)32 << 10)
-/* MLflow's clients send up to 100 ids in a query. */
-#define TJ_QUERY_PARAMS_MAX ((size_t)1000)
+/* MLflow's clients send up to 100 ids in a query; the door has room for 400. */
+#define TJ_QUERY_PARAMS_MAX ((size_t)256)
 /* Requests at work: they wait for the disk together, so more than cores. */
 #define TJ_WORKERS_MAX 64
 #define TJ_QUEUE_MAX   1024

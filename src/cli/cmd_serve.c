@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "serve/auth_file.h"
+#include "serve/route.h"
 #include "serve/serve.h"
 
 enum {
@@ -114,11 +116,36 @@ static int failed(const struct tj_err *err)
     return complain(exit_code_of((int)err->code), "serve: %s", err->message);
 }
 
+static void print_route(const struct tj_route *r, const char *prefix)
+{
+    const char *access =
+        r->access == TJ_ACCESS_NONE ? "-" : tj_auth_role_name(r->access);
+    (void)printf("%-6s %-5s %s%s\n", tj_method_name(r->method), access, prefix,
+                 r->path);
+}
+
+/* MLflow's stand under /ajax-api as well. */
+static int list_routes(void)
+{
+    const struct tj_route *r;
+    for (size_t i = 0; (r = tj_route_at(i)); i++) {
+        if (r->majors == TJ_PLAIN)
+            print_route(r, "");
+        if (r->majors & TJ_V2)
+            print_route(r, "/api/2.0");
+        if (r->majors & TJ_V3)
+            print_route(r, "/api/3.0");
+    }
+    return EXIT_DONE;
+}
+
 static int run_serve(const struct args *args)
 {
     struct tj_serve_options options;
     struct tj_serve *s = NULL;
     struct tj_err err = {0};
+    if (args_has(args, "routes"))
+        return list_routes();
     if (!read_options(args, &options))
         return EXIT_INPUT;
     if (!tj_serve_open(&options, &s, &err))
@@ -150,6 +177,8 @@ static const struct option_spec options[] = {
     {"idle-timeout", 0, "S", "seconds between requests (75)", false},
     {"durability", 0, "KIND",
      "full: on disk when answered; relaxed: survives a crash of the program",
+     false},
+    {"routes", 0, NULL, "list what it answers, and the role that each needs",
      false},
     {"log-level", 0, "LEVEL", "error, warn, info or debug (info)", false},
     {"log-format", 0, "FORMAT", "logfmt or json", false},

@@ -30,6 +30,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "serve/body.h"
+#include "serve/route.h"
 
 enum {
     LISTEN_BACKLOG = 1024,
@@ -49,6 +50,7 @@ struct connection {
     enum state state;
     uint64_t since_ns; /* in this state */
     bool head_done;    /* READING: the body now */
+    bool looked;       /* WAITING: for an end that the library missed */
     bool is_loopback;
     uint64_t allowed_ms; /* SENDING */
     unsigned char address[16];
@@ -212,6 +214,7 @@ static void enter(struct tj_http *h, struct connection *c, enum state state)
     c->state = state;
     c->since_ns = tj_mono_ns();
     c->head_done = false;
+    c->looked = false;
     (void)pthread_mutex_unlock(&h->lock);
 }
 
@@ -313,6 +316,18 @@ static bool is_late(const struct tj_http *h, const struct connection *c,
     return false;
 }
 
+/* The library hears of an end by an edge of epoll, and does not when it came
+ * together with the last bytes: it has read these, and there is no other edge.
+ * So connections that are read from are looked at, and those that wait once. */
+static bool has_ended(struct connection *c)
+{
+    char byte;
+    if (c->state != READING && (c->state != WAITING || c->looked))
+        return false;
+    c->looked = true;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* When connections run out, those that have waited longest go first: one who
  * opens thousands and says nothing does not shut the others out. */
 static void shed(struct tj_http *h, uint64_t now_ns)
@@ -339,7 +354,7 @@ void tj_http_sweep(struct tj_http *h)
     uint64_t now_ns = tj_mono_ns();
     (void)pthread_mutex_lock(&h->lock);
     for (struct connection *c = h->connections; c; c = c->next) {
-        if (is_late(h, c, now_ns))
+        if (is_late(h, c, now_ns) || has_ended(c))
             (void)shutdown(c->fd, SHUT_RDWR);
         else if (h->draining && c->state == WAITING)
             (void)shutdown(c->fd, SHUT_RD); /* what has come is still read */
@@ -388,14 +403,8 @@ static void *on_request_line(void *ctx, const char *uri,
 
 static enum tj_method method_of(const char *name)
 {
-    static const char *const names[] = {
-        [TJ_METHOD_GET] = "GET",         [TJ_METHOD_HEAD] = "HEAD",
-        [TJ_METHOD_POST] = "POST",       [TJ_METHOD_PUT] = "PUT",
-        [TJ_METHOD_PATCH] = "PATCH",     [TJ_METHOD_DELETE] = "DELETE",
-        [TJ_METHOD_OPTIONS] = "OPTIONS",
-    };
-    for (size_t i = 0; i < TJ_COUNT(names); i++)
-        if (!strcmp(name, names[i]))
+    for (unsigned i = 0; i < TJ_METHOD_OTHER; i++)
+        if (!strcmp(name, tj_method_name((enum tj_method)i)))
             return (enum tj_method)i;
     return TJ_METHOD_OTHER;
 }

@@ -79,24 +79,13 @@ void tj_metric_write(struct tj_buf *out, const char *name, const char *type,
     tj_buf_fmt(out, "%s %.17g\n", name, value);
 }
 
-static const char *method_name(enum tj_method method)
-{
-    static const char *const names[] = {
-        [TJ_METHOD_GET] = "GET",         [TJ_METHOD_HEAD] = "HEAD",
-        [TJ_METHOD_POST] = "POST",       [TJ_METHOD_PUT] = "PUT",
-        [TJ_METHOD_PATCH] = "PATCH",     [TJ_METHOD_DELETE] = "DELETE",
-        [TJ_METHOD_OPTIONS] = "OPTIONS", [TJ_METHOD_OTHER] = "other",
-    };
-    return names[method];
-}
-
 static void write_row(struct tj_buf *out, const struct tj_meter_row *row)
 {
     const struct tj_route *r = row->route;
     tj_buf_fmt(out,
                "tracejudge_http_requests_total{method=\"%s\",route=\"%s\","
                "code=\"%d\"} %" PRIu64 "\n",
-               r ? method_name(r->method) : "other", r ? r->path : "none",
+               r ? tj_method_name(r->method) : "other", r ? r->path : "none",
                row->status, row->count);
 }
 

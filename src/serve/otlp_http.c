@@ -17,19 +17,13 @@
 #include "serve/mlflow.h"
 #include "serve/mlflow_info.h"
 #include "serve/route.h"
+#include "serve/rpc_status.h"
 #include "text/pb.h"
 #include "text/plain.h"
 #include "text/utf8.h"
 #include "trace/format.h"
 
 enum { TAG_KEY_CHARS_MAX = 250, TAG_VALUE_CHARS_MAX = 8000 };
-
-/* google.rpc.Code */
-enum {
-    RPC_INVALID_ARGUMENT = 3,
-    RPC_PERMISSION_DENIED = 7,
-    RPC_UNAVAILABLE = 14
-};
 
 /* What the spans of one resource say of their traces. */
 struct source {
@@ -65,22 +59,10 @@ static void answer(struct export *e, int status, tj_str body)
 }
 
 /* A google.rpc.Status in kind; false. */
-static bool refuse(struct export *e, int status, unsigned code, tj_str message)
+static bool refuse(struct export *e, int status, enum tj_rpc_code code,
+                   tj_str message)
 {
-    struct tj_buf buf;
-    struct tj_json_writer w;
-    tj_buf_init(&buf, e->call.arena, SIZE_MAX);
-    if (e->json) {
-        tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
-        tj_jw_object(&w);
-        tj_jw_key_u64(&w, "code", code);
-        tj_jw_key_str(&w, "message", message);
-        tj_jw_end(&w);
-    } else {
-        tj_pb_put_varint(&buf, 1, code);
-        tj_pb_put_bytes(&buf, 2, message);
-    }
-    answer(e, status, tj_buf_str(&buf));
+    tj_rpc_refuse(e->call.rq, e->call.out, status, code, message);
     return false;
 }
 
@@ -90,9 +72,9 @@ static bool refuse_err(struct export *e)
     tj_str message = tj_str_c(e->call.err.message);
     enum tj_code code = e->call.err.code;
     if (code == TJ_E_INPUT || code == TJ_E_LIMIT)
-        return refuse(e, 400, RPC_INVALID_ARGUMENT, message);
+        return refuse(e, 400, TJ_RPC_INVALID_ARGUMENT, message);
     tj_answer_header(e->call.out, TJ_STR("Retry-After"), TJ_STR("1"));
-    return refuse(e, 503, RPC_UNAVAILABLE, message);
+    return refuse(e, 503, TJ_RPC_UNAVAILABLE, message);
 }
 
 /* PartialSuccess {1 rejected_spans, 2 error_message}, inside a response. */
@@ -140,7 +122,7 @@ static bool read_kind(struct export *e)
     e->json = true;
     if (tj_str_eq_fold(type, media_type(true)))
         return true;
-    return refuse(e, 415, RPC_INVALID_ARGUMENT,
+    return refuse(e, 415, TJ_RPC_INVALID_ARGUMENT,
                   tj_str_printf(e->call.arena,
                                 "Invalid Content-Type: %.*s. Expected: "
                                 "application/x-protobuf or application/json",
@@ -227,7 +209,8 @@ static bool check_service(struct export *e, struct source *out)
         (found && tj_grant_covers(grant, ex.id)) ||
         (!out->experiment.len && tj_grant_covers(grant, 0)))
         return true;
-    return refuse(e, 403, RPC_PERMISSION_DENIED, TJ_STR("Permission denied"));
+    return refuse(e, 403, TJ_RPC_PERMISSION_DENIED,
+                  TJ_STR("Permission denied"));
 }
 
 static bool read_source(struct export *e, int32_t resource, struct source **out)
@@ -301,7 +284,7 @@ static bool check_traces(struct export *e)
                                 &there, &found, &e->call.err))
             return refuse_err(e);
         if (found && !tj_grant_covers(grant, there.experiment_id))
-            return refuse(e, 403, RPC_PERMISSION_DENIED,
+            return refuse(e, 403, TJ_RPC_PERMISSION_DENIED,
                           TJ_STR("Permission denied"));
     }
     return true;

@@ -128,6 +128,26 @@ const struct tj_route *tj_route_find(struct tj_request *rq, bool *path_known)
     return best.route;
 }
 
+const struct tj_route *tj_route_at(size_t i)
+{
+    for (size_t t = 0; t < TJ_COUNT(tables); t++)
+        for (const struct tj_route *r = tables[t]; r->run; r++)
+            if (i-- == 0)
+                return r;
+    return NULL;
+}
+
+const char *tj_method_name(enum tj_method method)
+{
+    static const char *const names[] = {
+        [TJ_METHOD_GET] = "GET",         [TJ_METHOD_HEAD] = "HEAD",
+        [TJ_METHOD_POST] = "POST",       [TJ_METHOD_PUT] = "PUT",
+        [TJ_METHOD_PATCH] = "PATCH",     [TJ_METHOD_DELETE] = "DELETE",
+        [TJ_METHOD_OPTIONS] = "OPTIONS", [TJ_METHOD_OTHER] = "other",
+    };
+    return names[method];
+}
+
 /* -- running -------------------------------------------------------------- */
 
 /* Which paths there are is no secret, so this comes before the grant. */

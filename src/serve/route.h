@@ -51,6 +51,10 @@ extern const struct tj_route tj_routes_plain[];
  * none; *path_known says whether the path has one for another method. */
 const struct tj_route *tj_route_find(struct tj_request *rq, bool *path_known);
 
+/* Route number i of all tables; NULL behind the last. */
+const struct tj_route *tj_route_at(size_t i);
+const char *tj_method_name(enum tj_method method);
+
 /* find, check access, run; what is not there, not allowed or forgotten gets
  * the answer that MLflow's clients know.  The whole server but for sockets. */
 void tj_route_run(struct tj_server *s, struct tj_request *rq,

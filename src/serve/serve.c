@@ -26,6 +26,7 @@
 #include "serve/mlflow.h"
 #include "serve/pool.h"
 #include "serve/route.h"
+#include "serve/rpc_status.h"
 #include "serve/server.h"
 
 enum {
@@ -59,10 +60,16 @@ static bool is_otlp(tj_str path)
     return tj_str_starts(path, TJ_STR("/v1/"));
 }
 
-/* MLflow's error object with a status that its codes do not have. */
+/* In the form that clients of the path know: google.rpc.Status, or MLflow's
+ * error object with a status that its codes may not have. */
 static void refuse(struct tj_request *rq, struct tj_answer *out, int status,
                    enum tj_ml_code code, const char *message)
 {
+    if (is_otlp(rq->path)) {
+        tj_rpc_refuse(rq, out, status, tj_rpc_code_of(status),
+                      tj_str_dup(rq->arena, tj_str_c(message)));
+        return;
+    }
     (void)tj_ml_refuse(out, rq->arena, code, "%s", message);
     out->status = status;
 }
@@ -183,17 +190,6 @@ static void on_run(void *ctx, struct tj_request *rq, struct tj_answer *out)
     tj_guard_mark(&s->guard, rq, out);
 }
 
-static const char *method_name(enum tj_method method)
-{
-    static const char *const names[] = {
-        [TJ_METHOD_GET] = "GET",         [TJ_METHOD_HEAD] = "HEAD",
-        [TJ_METHOD_POST] = "POST",       [TJ_METHOD_PUT] = "PUT",
-        [TJ_METHOD_PATCH] = "PATCH",     [TJ_METHOD_DELETE] = "DELETE",
-        [TJ_METHOD_OPTIONS] = "OPTIONS", [TJ_METHOD_OTHER] = "other",
-    };
-    return names[method];
-}
-
 static void on_end(void *ctx, const struct tj_http_end *end)
 {
     struct tj_serve *s = ctx;
@@ -205,7 +201,7 @@ static void on_end(void *ctx, const struct tj_http_end *end)
     atomic_store(&s->last_end_ns, tj_mono_ns());
     tj_log_begin(&line, &s->options.log,
                  bad || slow ? TJ_LOG_WARN : TJ_LOG_DEBUG, "request");
-    tj_log_str(&line, "method", tj_str_c(method_name(end->rq->method)));
+    tj_log_str(&line, "method", tj_str_c(tj_method_name(end->rq->method)));
     tj_log_str(&line, "path", end->rq->path);
     tj_log_u64(&line, "status", (uint64_t)end->status);
     tj_log_ms(&line, "ms", end->duration_ns);

@@ -24,7 +24,7 @@ class Server:
         if "http://" not in line:
             self.kill()
             raise AssertionError(f"serve did not start: {line!r} {(case.folder / 'serve.log').read_text()[-2000:]}")
-        self.url = line[line.index("http://"):].strip()
+        self.url = line[line.index("http://"):].strip('"}\n')
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def request(self, method, path, body=None, headers=None):
