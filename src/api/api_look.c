@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "text/json_write.h"
+#include "text/plain.h"
 #include "text/utf8.h"
 #include "tools/show.h"
 #include "tools/tool.h"
@@ -180,6 +181,25 @@ static bool write_assessments(struct tj_json_writer *w, struct tracejudge *tj,
     return true;
 }
 
+/* One object {"resource", "scope"} each, as it was read. */
+static void write_resources(struct tj_json_writer *w,
+                            const struct tj_trace *trace, struct tj_arena *a)
+{
+    struct tj_err ignored = {0};
+    if (!trace->resource_count)
+        return;
+    tj_jw_key(w, TJ_STR("resources"));
+    tj_jw_array(w);
+    for (size_t i = 0; i < trace->resource_count; i++) {
+        struct tj_json_doc doc = {0};
+        if (tj_plain_parse(trace->resources[i].text, a, &doc, &ignored))
+            tj_jw_value(w, doc.root);
+        else
+            tj_jw_str(w, trace->resources[i].text);
+    }
+    tj_jw_end(w);
+}
+
 static bool show_json(struct tracejudge *tj, struct tj_trace *trace,
                       struct tj_arena *a, struct tj_buf *out,
                       struct tj_err *err)
@@ -189,6 +209,7 @@ static bool show_json(struct tracejudge *tj, struct tj_trace *trace,
     tj_jw_object(&w);
     tj_jw_key(&w, TJ_STR("info"));
     tj_trace_info_write(&w, &trace->info, a);
+    write_resources(&w, trace, a);
     tj_jw_key(&w, TJ_STR("spans"));
     tj_jw_array(&w);
     for (size_t i = 0; i < trace->span_count; i++) {

@@ -118,6 +118,24 @@ static void write_fields(struct tj_json_writer *w, const struct tj_span *span,
     tj_jw_end(w);
 }
 
+/* Where links lead; what they say is among the fields. */
+static void write_links(struct tj_json_writer *w, const struct tj_span *span,
+                        struct tj_arena *a)
+{
+    if (!span->link_count)
+        return;
+    tj_jw_key(w, TJ_STR("links"));
+    tj_jw_array(w);
+    for (size_t i = 0; i < span->link_count; i++) {
+        const struct tj_link *link = &span->links[i];
+        tj_jw_object(w);
+        tj_jw_key_str(w, "trace_id", tj_trace_id_text(a, link->trace_id));
+        tj_jw_key_str(w, "span_id", tj_span_id_text(a, link->span_id));
+        tj_jw_end(w);
+    }
+    tj_jw_end(w);
+}
+
 void tj_span_write(struct tj_json_writer *w, const struct tj_span *span,
                    struct tj_arena *a)
 {
@@ -141,6 +159,9 @@ void tj_span_write(struct tj_json_writer *w, const struct tj_span *span,
     write_text(w, "tool_name", span->tool_name);
     write_text(w, "agent", span->agent);
     write_usage(w, &span->usage);
+    if (span->resource >= 0)
+        tj_jw_key_u64(w, "resource", (uint64_t)span->resource);
+    write_links(w, span, a);
     write_marks(w, span->marks);
     write_fields(w, span, a);
     tj_jw_end(w);

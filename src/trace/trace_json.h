@@ -15,7 +15,8 @@
 
 void tj_trace_info_write(struct tj_json_writer *w,
                          const struct tj_trace_info *info, struct tj_arena *a);
-/* The fields' texts must be there (batch, or read by the caller). */
+/* The fields' texts must be there (batch, or read by the caller).  "resource"
+ * is the index among the trace's or batch's resources. */
 void tj_span_write(struct tj_json_writer *w, const struct tj_span *span,
                    struct tj_arena *a);
 
