@@ -388,7 +388,7 @@ def trace_log_and_add(s):
     s.note("merged", last(s, "merged"))
     mlflow.add_trace(foreign.to_dict())
     mlflow.flush_trace_async_logging()
-    s.note("names", sorted(t.info.tags.get("mlflow.traceName") for t in mlflow.search_traces(return_type="list")))
+    s.note("names", sorted(str(t.info.tags.get("mlflow.traceName")) for t in mlflow.search_traces(return_type="list")))
 
 
 @step
