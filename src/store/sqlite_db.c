@@ -20,6 +20,8 @@ struct tj_db {
     sqlite3 *handle;
     struct statement statements[STATEMENTS_MAX];
     size_t statement_count;
+    bool watches_log;
+    uint64_t log_pages;
 };
 
 static enum tj_code code_of(int code)
@@ -133,6 +135,45 @@ void tj_db_rollback(struct tj_db *db)
     if (!sqlite3_get_autocommit(db->handle))
         (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
+
+bool tj_db_in_transaction(struct tj_db *db)
+{
+    return !sqlite3_get_autocommit(db->handle);
+}
+
+/* -- the write-ahead log -------------------------------------------------- */
+
+static int count_log(void *context, sqlite3 *handle, const char *name,
+                     int pages)
+{
+    (void)handle;
+    (void)name;
+    struct tj_db *db = context;
+    db->log_pages = (uint64_t)pages;
+    return SQLITE_OK;
+}
+
+uint64_t tj_db_log_pages(struct tj_db *db)
+{
+    if (!db->watches_log)
+        (void)sqlite3_wal_hook(db->handle, count_log, db);
+    db->watches_log = true;
+    return db->log_pages;
+}
+
+bool tj_db_checkpoint(struct tj_db *db, uint64_t *left, struct tj_err *err)
+{
+    int all = 0;
+    int taken = 0;
+    int code = sqlite3_wal_checkpoint_v2(
+        db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &taken);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        return fail(db, code, err);
+    *left = all > taken ? (uint64_t)(all - taken) : 0;
+    return true;
+}
+
+/* -- results -------------------------------------------------------------- */
 
 uint64_t tj_db_last_row(struct tj_db *db)
 {

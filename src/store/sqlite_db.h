@@ -49,6 +49,15 @@ bool tj_db_run(struct tj_db *db, const char *sql, struct tj_err *err)
 bool tj_db_begin(struct tj_db *db, struct tj_err *err) TJ_MUST_USE;
 bool tj_db_commit(struct tj_db *db, struct tj_err *err) TJ_MUST_USE;
 void tj_db_rollback(struct tj_db *db);
+/* False also when SQLite has rolled back by itself. */
+bool tj_db_in_transaction(struct tj_db *db);
+
+/* Pages in the write-ahead log as of the last commit here.  From the first
+ * call on this connection takes none of them over by itself. */
+uint64_t tj_db_log_pages(struct tj_db *db);
+/* Takes the pages of the log over into the file, as far as no reader needs
+ * them there, without making anybody wait.  *left: those that remain. */
+bool tj_db_checkpoint(struct tj_db *db, uint64_t *left, struct tj_err *err);
 
 /* Of the last INSERT; rows of the last UPDATE or DELETE. */
 uint64_t tj_db_last_row(struct tj_db *db);

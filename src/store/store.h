@@ -234,6 +234,9 @@ struct tj_store_stats {
     uint64_t text_bytes;
     uint64_t disk_bytes;
     uint32_t schema_version;
+    /* Since it was opened; many writes may share a commit (invariant 5). */
+    uint64_t write_count;
+    uint64_t commit_count;
 };
 bool tj_store_stats(struct tj_store *st, struct tj_store_stats *out,
                     struct tj_err *err) TJ_MUST_USE;

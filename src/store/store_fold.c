@@ -297,6 +297,16 @@ static void say(tj_str *there, tj_str said)
         *there = said;
 }
 
+/* That a trace is in progress is news only at its beginning: sources send what
+ * they say at the start and at the end, and these may overtake each other. */
+static bool says_state(const struct tj_trace_info *there,
+                       const struct tj_trace_info *said)
+{
+    if (said->state == TJ_STATE_IN_PROGRESS)
+        return there->state == TJ_STATE_UNSPECIFIED;
+    return said->state != TJ_STATE_UNSPECIFIED;
+}
+
 void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
                   struct tj_arena *a)
 {
@@ -316,7 +326,7 @@ void tj_fold_said(struct tj_trace_info *there, const struct tj_trace_info *said,
         there->request_time = said->request_time;
     if (said->duration_ns)
         there->duration_ns = said->duration_ns;
-    if (said->state != TJ_STATE_UNSPECIFIED)
+    if (says_state(there, said))
         there->state = said->state;
     tj_vec_each (&said->metadata, const struct tj_pair, p)
         tj_pairs_set(&there->metadata, a, p->key, p->value);

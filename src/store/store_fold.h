@@ -9,6 +9,7 @@
  *  2. Then the tree; then spans in tree order.
  *  3. What a source says of a trace wins over what its spans say; said later
  *     wins over said earlier; saying nothing takes nothing away.
+ *     That it is in progress counts only until anything else is known.
  *  4. An assessment that another one overrides is not valid.
  * Threads: any; plain data.
  */

@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/heap.h"
 #include "store/store_sqlite_int.h"
+#include "store/store_sqlite_ops.h"
 
 enum { APPLICATION_ID = 0x544a6467 /* TJdg */ };
 
@@ -191,7 +192,6 @@ static bool prepare_writer(struct tj_db *db, enum tj_durability durability,
            tj_db_run(db,
                      "PRAGMA page_size = 4096;"
                      "PRAGMA journal_mode = WAL;"
-                     "PRAGMA wal_autocheckpoint = 4000;"
                      "PRAGMA cache_size = -16384;"
                      "PRAGMA foreign_keys = ON",
                      err) &&
@@ -218,8 +218,11 @@ static bool open_writer(struct tj_sqlite *s,
     enum tj_db_mode mode = options->create ? TJ_DB_CREATE : TJ_DB_WRITE;
     if (options->create && !tj_file_make_parents(s->path, err))
         return false;
-    return tj_db_open(s->path, mode, &s->writer, err) &&
-           prepare_writer(s->writer, options->durability, err);
+    if (!tj_db_open(s->path, mode, &s->writer, err) ||
+        !prepare_writer(s->writer, options->durability, err))
+        return false;
+    (void)tj_db_log_pages(s->writer); /* the keeper watches from here on */
+    return true;
 }
 
 /* -- connections ---------------------------------------------------------- */
@@ -258,20 +261,6 @@ void tj_sqlite_give(struct tj_sqlite *s, struct tj_sqlite_worker *w)
     w->next = s->idle;
     s->idle = w;
     (void)pthread_mutex_unlock(&s->idle_lock);
-}
-
-bool tj_sqlite_write(struct tj_sqlite *s, tj_sqlite_job job, void *ctx,
-                     struct tj_err *err)
-{
-    if (s->read_only)
-        return tj_fail(err, TJ_E_BACKEND, "the store is open for reading only");
-    (void)pthread_mutex_lock(&s->write_lock);
-    bool ok = tj_db_begin(s->writer, err) && job(s->writer, ctx, err) &&
-              tj_db_commit(s->writer, err);
-    if (!ok)
-        tj_db_rollback(s->writer);
-    (void)pthread_mutex_unlock(&s->write_lock);
-    return ok;
 }
 
 /* -- small things of all files -------------------------------------------- */
@@ -378,6 +367,10 @@ static bool sqlite_stats(struct tj_store *st, struct tj_store_stats *out,
                           &out->disk_bytes, err) &&
               find_number(w->db, "PRAGMA user_version", &version, err);
     out->schema_version = (uint32_t)version;
+    (void)pthread_mutex_lock(&s->queue.lock);
+    out->write_count = s->queue.job_count;
+    out->commit_count = s->queue.group_count;
+    (void)pthread_mutex_unlock(&s->queue.lock);
     tj_sqlite_give(s, w);
     return ok;
 }
@@ -385,6 +378,7 @@ static bool sqlite_stats(struct tj_store *st, struct tj_store_stats *out,
 static void sqlite_close(struct tj_store *st)
 {
     struct tj_sqlite *s = tj_sqlite_self(st);
+    tj_sqlite_keeper_release(s);
     while (s->idle) {
         struct tj_sqlite_worker *w = s->idle;
         s->idle = w->next;
@@ -394,7 +388,7 @@ static void sqlite_close(struct tj_store *st)
     }
     /* Last, so that it takes the log into the file and removes it. */
     tj_db_close(s->writer);
-    (void)pthread_mutex_destroy(&s->write_lock);
+    tj_sqlite_queue_release(&s->queue);
     (void)pthread_mutex_destroy(&s->idle_lock);
     tj_heap_free(s->path);
     tj_heap_free(s);
@@ -445,7 +439,8 @@ bool tj_store_sqlite_open(tj_str path, const struct tj_store_options *options,
     s->path = tj_heap_new(path.len + 1);
     memcpy(s->path, path.ptr, path.len);
     s->read_only = options->read_only;
-    (void)pthread_mutex_init(&s->write_lock, NULL);
+    tj_sqlite_queue_init(&s->queue);
+    tj_sqlite_keeper_init(&s->keeper);
     (void)pthread_mutex_init(&s->idle_lock, NULL);
     struct tj_sqlite_worker *first = NULL;
     bool ok = (s->read_only || open_writer(s, options, err)) &&

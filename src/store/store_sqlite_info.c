@@ -8,6 +8,7 @@
  * themselves; merging writes it down.
  */
 #include "store/store_sqlite_int.h"
+#include "store/store_sqlite_ops.h"
 
 enum pair_kind { PAIR_METADATA, PAIR_TAG, PAIR_LINK };
 
@@ -28,7 +29,9 @@ unsigned tj_sqlite_said_of(const struct tj_trace_info *info)
            (info->user.len ? TJ_SAID_USER : 0u) |
            (info->request_time ? TJ_SAID_REQUEST_TIME : 0u) |
            (info->duration_ns ? TJ_SAID_DURATION : 0u) |
-           (info->state != TJ_STATE_UNSPECIFIED ? TJ_SAID_STATE : 0u) |
+           (info->state == TJ_STATE_OK || info->state == TJ_STATE_ERROR
+                ? TJ_SAID_STATE
+                : 0u) |
            (info->request_preview.len ? TJ_SAID_REQUEST_PREVIEW : 0u) |
            (info->response_preview.len ? TJ_SAID_RESPONSE_PREVIEW : 0u);
 }
@@ -52,6 +55,22 @@ void tj_sqlite_keep_said(struct tj_trace_info *info, unsigned said)
         info->duration_ns = 0;
     if (!(said & TJ_SAID_STATE))
         info->state = TJ_STATE_UNSPECIFIED;
+}
+
+void tj_sqlite_put_derived(struct tj_sqlite_info *info,
+                           const struct tj_trace_info *derived,
+                           struct tj_arena *a)
+{
+    struct tj_trace_info said = info->info;
+    if (said.state == TJ_STATE_IN_PROGRESS) /* as older versions noted it */
+        info->said &= ~(unsigned)TJ_SAID_STATE;
+    tj_sqlite_keep_said(&said, info->said);
+    info->info = *derived;
+    info->info.metadata = info->info.tags = (tj_pairs){0};
+    tj_fold_said(&info->info, &said, a);
+    info->info.links = said.links;
+    info->info.row = said.row;
+    info->stale = false;
 }
 
 /* -- reading -------------------------------------------------------------- */

@@ -3,7 +3,9 @@
  *
  *     store_sqlite.c         schema, opening, connections, the table of ops
  *     store_sqlite_write.c   batches to rows and blobs
+ *     store_sqlite_group.c   writes of many threads in one transaction
  *     store_sqlite_merge.c   many small pieces to a few large ones
+ *     store_sqlite_keep.c    the thread that merges, settles and checkpoints
  *     store_sqlite_read.c    open traces and their texts
  *     store_sqlite_info.c    infos: one, by id; tags
  *     store_sqlite_scan.c    traces by time (store_sqlite_filter.h)
@@ -11,9 +13,10 @@
  *     store_sqlite_label.c   assessments and judges
  *     store_sqlite_record.c  experiments and records
  *
- * One connection writes, under a lock.  Each reader takes a connection of its
- * own from a small pool for the length of a call, and so sees one state of
- * the database and waits for nobody (WAL).
+ * One connection writes, for whoever leads the queue.  Each reader takes a
+ * connection of its own from a small pool for the length of a call, and so
+ * sees one state of the database and waits for nobody (WAL).
+ * Threads: any; locks guard what their comment says.
  */
 #ifndef TJ_STORE_STORE_SQLITE_INT_H
 #define TJ_STORE_STORE_SQLITE_INT_H
@@ -46,13 +49,55 @@ struct tj_sqlite_worker {
     struct tj_zstd *zstd;
 };
 
+/* What a thread wants written (store_sqlite_group.c). */
+typedef bool (*tj_sqlite_run)(struct tj_db *db, void *ctx, struct tj_err *err);
+struct tj_sqlite_job {
+    tj_sqlite_run run;
+    void *ctx;
+    uint64_t bytes; /* about how much it writes, when it is much */
+    bool alone;     /* not in a transaction, and with no other job in one */
+};
+struct tj_sqlite_queued;
+struct tj_sqlite_queue {
+    pthread_mutex_t lock; /* guards all of it, and the state of items */
+    struct tj_sqlite_queued *head;
+    struct tj_sqlite_queued *tail;
+    size_t item_count; /* that wait */
+    bool led;
+    uint64_t job_count; /* since the store was opened */
+    uint64_t group_count;
+};
+
+/* A trace that the keeper is to look at (store_sqlite_keep.c). */
+struct tj_sqlite_noted {
+    uint64_t row; /* 0: a free place */
+    uint64_t pieces;
+    uint64_t due; /* monotonic ns */
+};
+enum { TJ_SQLITE_NOTED_MAX = 1 << 14 };
+struct tj_sqlite_keeper {
+    pthread_mutex_t lock; /* guards all of it */
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool started;
+    bool stop;
+    bool log_is_long;
+    bool overflowed;     /* there are stale traces that were not noted */
+    bool unsketched;     /* something came since traces were sketched */
+    uint64_t last_write; /* monotonic ns */
+    size_t noted_count;
+    struct tj_sqlite_noted *noted; /* a table hashed by row */
+};
+
 struct tj_sqlite {
     struct tj_store front;
     char *path;
     bool read_only;
-    pthread_mutex_t write_lock; /* guards writer */
-    struct tj_db *writer;       /* NULL when read_only */
-    pthread_mutex_t idle_lock;  /* guards idle */
+    struct tj_sqlite_queue queue;
+    struct tj_db *writer; /* the leader's; NULL when read_only */
+    uint64_t log_due;     /* the leader's: pages at which to checkpoint */
+    struct tj_sqlite_keeper keeper;
+    pthread_mutex_t idle_lock; /* guards idle */
     struct tj_sqlite_worker *idle;
 };
 
@@ -67,11 +112,25 @@ struct tj_sqlite_worker *tj_sqlite_take_reader(struct tj_sqlite *s,
                                                struct tj_err *err);
 void tj_sqlite_give(struct tj_sqlite *s, struct tj_sqlite_worker *w);
 
-/* Runs a job inside a transaction of the writer, and returns when that is
- * committed (or rolled back, when the job failed). */
-typedef bool (*tj_sqlite_job)(struct tj_db *db, void *ctx, struct tj_err *err);
-bool tj_sqlite_write(struct tj_sqlite *s, tj_sqlite_job job, void *ctx,
+/* Runs a job in a transaction that it may share with jobs of other threads;
+ * returns when that is committed, or the job undone. */
+bool tj_sqlite_write_job(struct tj_sqlite *s, const struct tj_sqlite_job *job,
+                         struct tj_err *err) TJ_MUST_USE;
+bool tj_sqlite_write(struct tj_sqlite *s, tj_sqlite_run run, void *ctx,
                      struct tj_err *err) TJ_MUST_USE;
+void tj_sqlite_queue_init(struct tj_sqlite_queue *q);
+void tj_sqlite_queue_release(struct tj_sqlite_queue *q);
+
+/* -- the keeper (store_sqlite_keep.c) ------------------------------------- */
+
+void tj_sqlite_keeper_init(struct tj_sqlite_keeper *k);
+/* Looks at what was noted, for a short time, and ends the thread. */
+void tj_sqlite_keeper_release(struct tj_sqlite *s);
+/* A batch was stored.  rows: spans came for traces that were there, and their
+ * infos are stale. */
+void tj_sqlite_note(struct tj_sqlite *s, const uint64_t *rows, size_t count);
+/* By the leader after a commit: is a checkpoint due? */
+void tj_sqlite_keep_log(struct tj_sqlite *s);
 
 /* Row of a trace; 0: there is none. */
 bool tj_sqlite_find_row(struct tj_db *db, tj_trace_id id, uint64_t *out,
@@ -98,6 +157,12 @@ enum tj_trace_state tj_sqlite_state_of(uint64_t number);
 unsigned tj_sqlite_said_of(const struct tj_trace_info *info);
 /* Forgets what was derived. */
 void tj_sqlite_keep_said(struct tj_trace_info *info, unsigned said);
+/* Puts what was derived in its place; strings of both are borrowed, pairs are
+ * those of info. */
+struct tj_sqlite_info;
+void tj_sqlite_put_derived(struct tj_sqlite_info *info,
+                           const struct tj_trace_info *derived,
+                           struct tj_arena *a);
 
 struct tj_sqlite_info {
     struct tj_trace_info info; /* pairs too */
@@ -158,15 +223,24 @@ struct tj_sqlite_spans {
 bool tj_sqlite_pack_spans(const struct tj_sqlite_spans *in, struct tj_zstd *z,
                           struct tj_arena *a, struct tj_sqlite_pack *out,
                           struct tj_err *err) TJ_MUST_USE;
+/* first_id: of its segments, when they were reserved; 0: the next ones. */
 bool tj_sqlite_insert_pack(struct tj_db *db, uint64_t trace_row,
-                           const struct tj_sqlite_pack *pack,
+                           const struct tj_sqlite_pack *pack, uint64_t first_id,
                            struct tj_err *err) TJ_MUST_USE;
 
 /* Rewrites the later pieces of a trace as one when there are many (or any,
- * when asked to), in a transaction of its own (store_sqlite_merge.c). */
+ * when asked to): packs them in this thread, then writes
+ * (store_sqlite_merge.c). */
 enum tj_sqlite_merge_when { TJ_MERGE_MANY, TJ_MERGE_ANY };
 bool tj_sqlite_merge(struct tj_sqlite *s, uint64_t trace_row,
                      enum tj_sqlite_merge_when when, struct tj_err *err);
+/* Writes down what readers derive from the spans of stale traces, for those
+ * that did not change meanwhile. */
+bool tj_sqlite_settle(struct tj_sqlite *s, const uint64_t *rows, size_t count,
+                      struct tj_err *err);
+/* Removes pieces that were replaced over an hour ago. */
+bool tj_sqlite_purge(struct tj_sqlite *s, struct tj_err *err);
+enum { TJ_SQLITE_PIECES_MAX = 16 };
 
 /* -- reading spans (store_sqlite_read.c) ---------------------------------- */
 
@@ -178,11 +252,13 @@ struct tj_sqlite_trace;
 struct tj_sqlite_which {
     uint64_t trace_row;
     uint64_t first_segment;
+    uint64_t end_segment; /* not this one any more; 0: to the last */
 };
 bool tj_sqlite_load(struct tj_sqlite_worker *w,
                     const struct tj_sqlite_which *which, struct tj_arena *a,
                     struct tj_sqlite_trace **out, struct tj_fold *f,
                     struct tj_err *err) TJ_MUST_USE;
+size_t tj_sqlite_segment_count(const struct tj_sqlite_trace *t);
 /* The key of a resource that a loaded span's index means. */
 size_t tj_sqlite_resources(const struct tj_sqlite_trace *t,
                            const uint64_t **out);
@@ -193,101 +269,20 @@ bool tj_sqlite_load_span(struct tj_sqlite_trace *t, struct tj_sqlite_worker *w,
 bool tj_sqlite_read_text(struct tj_sqlite_trace *t, struct tj_sqlite_worker *w,
                          uint64_t origin, struct tj_payload_range *range,
                          tj_str *out, struct tj_err *err) TJ_MUST_USE;
+/* What the spans say of their trace, in a; and the last segment of them. */
+bool tj_sqlite_derive(struct tj_sqlite_worker *w, uint64_t trace_row,
+                      struct tj_arena *a, struct tj_trace_info *out,
+                      uint64_t *last_segment, struct tj_err *err) TJ_MUST_USE;
 /* Derives what the sources left open, from the spans as they are now. */
 bool tj_sqlite_refresh(struct tj_sqlite_worker *w, struct tj_arena *a,
                        struct tj_sqlite_info *info, struct tj_err *err)
     TJ_MUST_USE;
 
-/* -- ops ------------------------------------------------------------------ */
+/* -- assessments (store_sqlite_label.c) ------------------------------------ */
 
-bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,
-                         struct tj_err *err);
-bool tj_sqlite_quiesce(struct tj_store *st, struct tj_err *err);
-bool tj_sqlite_open_trace(struct tj_store *st, tj_trace_id id,
-                          struct tj_trace *out, bool *found,
-                          struct tj_err *err);
-bool tj_sqlite_load_fields(struct tj_store *st, struct tj_trace *trace,
-                           size_t span, struct tj_err *err);
-bool tj_sqlite_read_field(struct tj_store *st, struct tj_trace *trace,
-                          const struct tj_field_range *range, tj_str *out,
-                          struct tj_err *err);
-bool tj_sqlite_find_info(struct tj_store *st, tj_trace_id id,
-                         struct tj_arena *a, struct tj_trace_info *out,
-                         bool *found, struct tj_err *err);
-bool tj_sqlite_scan(struct tj_store *st, const struct tj_scan *scan,
-                    struct tj_arena *a, struct tj_scan_page *out,
-                    struct tj_err *err);
-bool tj_sqlite_count(struct tj_store *st, const struct tj_scan *scan,
-                     uint64_t *out, struct tj_err *err);
-bool tj_sqlite_resolve(struct tj_store *st, const tj_trace_id range[2],
-                       tj_trace_id *out, size_t *count, struct tj_err *err);
-bool tj_sqlite_newest(struct tj_store *st, tj_trace_id *out, bool *found,
-                      struct tj_err *err);
-bool tj_sqlite_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
-                       tj_str value, struct tj_err *err);
-bool tj_sqlite_delete_trace(struct tj_store *st, tj_trace_id id, bool *existed,
-                            struct tj_err *err);
-bool tj_sqlite_delete_traces(struct tj_store *st,
-                             const struct tj_trace_doomed *doomed,
-                             uint64_t *deleted, struct tj_err *err);
-bool tj_sqlite_link_traces(struct tj_store *st, const struct tj_trace_ids *ids,
-                           tj_str run_id, size_t *linked, struct tj_err *err);
-bool tj_sqlite_add_assessment(struct tj_store *st, struct tj_assessment *as,
-                              struct tj_arena *a, struct tj_err *err);
-bool tj_sqlite_assessments(struct tj_store *st, tj_trace_id id,
-                           struct tj_arena *a, struct tj_assessments *out,
-                           struct tj_err *err);
-bool tj_sqlite_session_assessments(struct tj_store *st,
-                                   const struct tj_trace_info *info,
-                                   struct tj_arena *a,
-                                   struct tj_assessments *out,
-                                   struct tj_err *err);
-bool tj_sqlite_delete_assessment(struct tj_store *st, tj_trace_id id,
-                                 tj_str assessment_id, bool *existed,
-                                 struct tj_err *err);
-bool tj_sqlite_edit_assessment(struct tj_store *st,
-                               struct tj_assessment_change *change,
-                               struct tj_err *err);
 /* In the transaction that is open, for a trace that is there. */
 bool tj_sqlite_put_assessment(struct tj_db *db, uint64_t trace_row,
                               struct tj_assessment *as, struct tj_arena *a,
                               struct tj_err *err) TJ_MUST_USE;
-bool tj_sqlite_add_judge(struct tj_store *st, const struct tj_judge_row *in,
-                         struct tj_arena *a, struct tj_judge_row *out,
-                         struct tj_err *err);
-bool tj_sqlite_find_judge(struct tj_store *st, tj_str name, uint32_t version,
-                          struct tj_arena *a, struct tj_judge_row *out,
-                          struct tj_err *err);
-bool tj_sqlite_judges(struct tj_store *st, struct tj_arena *a,
-                      struct tj_judge_rows *out, struct tj_err *err);
-
-bool tj_sqlite_add_experiment(struct tj_store *st,
-                              const struct tj_experiment *in,
-                              struct tj_arena *a, struct tj_experiment *out,
-                              bool *fresh, struct tj_err *err);
-bool tj_sqlite_find_experiment(struct tj_store *st, uint64_t id,
-                               struct tj_arena *a, struct tj_experiment *out,
-                               bool *found, struct tj_err *err);
-bool tj_sqlite_find_experiment_named(struct tj_store *st, tj_str name,
-                                     struct tj_arena *a,
-                                     struct tj_experiment *out, bool *found,
-                                     struct tj_err *err);
-bool tj_sqlite_experiments(struct tj_store *st, struct tj_arena *a,
-                           struct tj_experiments *out, struct tj_err *err);
-bool tj_sqlite_edit_experiment(struct tj_store *st,
-                               struct tj_experiment_change *change,
-                               struct tj_err *err);
-bool tj_sqlite_find_record(struct tj_store *st, const struct tj_record *key,
-                           struct tj_arena *a, struct tj_record *out,
-                           bool *found, struct tj_err *err);
-bool tj_sqlite_edit_records(struct tj_store *st,
-                            const struct tj_record_changes *changes,
-                            struct tj_err *err);
-bool tj_sqlite_records(struct tj_store *st, const struct tj_record_scan *scan,
-                       struct tj_arena *a, struct tj_records *out,
-                       struct tj_err *err);
-bool tj_sqlite_delete_records(struct tj_store *st, enum tj_record_kind kind,
-                              tj_str parent, uint64_t *deleted,
-                              struct tj_err *err);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "base/limits.h"
 #include "store/store_sqlite_int.h"
+#include "store/store_sqlite_ops.h"
 
 struct segment {
     uint64_t id;
@@ -111,9 +112,11 @@ static bool load_segments(struct tj_sqlite_trace *t, struct tj_db *db,
 {
     struct tj_query q = tj_query_open(
         db, "SELECT id, pool, span_count, stream_bytes, has_ropes FROM segment"
-            " WHERE trace = ? AND replaced_time = 0 AND id >= ? ORDER BY id");
+            " WHERE trace = ? AND replaced_time = 0 AND id >= ? AND id < ?"
+            " ORDER BY id");
     tj_query_put_u64(&q, which->trace_row);
     tj_query_put_u64(&q, which->first_segment);
+    tj_query_put_u64(&q, which->end_segment ? which->end_segment : INT64_MAX);
     enum tj_step step;
     bool ok = true;
     while (ok && (step = tj_query_next(&q, err)) != TJ_DONE)
@@ -159,6 +162,11 @@ bool tj_sqlite_load(struct tj_sqlite_worker *w,
     f->distinct = t->pools.count <= 1;
     *out = t;
     return true;
+}
+
+size_t tj_sqlite_segment_count(const struct tj_sqlite_trace *t)
+{
+    return t->segments.count;
 }
 
 size_t tj_sqlite_resources(const struct tj_sqlite_trace *t,
@@ -243,11 +251,14 @@ bool tj_sqlite_read_text(struct tj_sqlite_trace *t, struct tj_sqlite_worker *w,
 
 /* -- infos that spans have overtaken -------------------------------------- */
 
-/* Previews come from the texts of the first root. */
+/* Previews come from the texts of the root. */
 static bool load_previews(struct tj_sqlite_trace *t, struct tj_sqlite_worker *w,
-                          uint64_t origin, struct tj_span *root,
+                          const uint64_t *origins, struct tj_trace *trace,
                           struct tj_err *err)
 {
+    struct tj_span *root =
+        &trace->spans[tj_trace_root(trace->spans, &trace->tree)];
+    uint64_t origin = origins[root - trace->spans];
     if (!tj_sqlite_load_span(t, w, origin, root, err))
         return false;
     const tj_str names[] = {TJ_STR_INIT("input"), TJ_STR_INIT("output")};
@@ -267,33 +278,43 @@ static bool load_previews(struct tj_sqlite_trace *t, struct tj_sqlite_worker *w,
     return true;
 }
 
-bool tj_sqlite_refresh(struct tj_sqlite_worker *w, struct tj_arena *a,
-                       struct tj_sqlite_info *info, struct tj_err *err)
+bool tj_sqlite_derive(struct tj_sqlite_worker *w, uint64_t trace_row,
+                      struct tj_arena *a, struct tj_trace_info *out,
+                      uint64_t *last_segment, struct tj_err *err)
 {
-    if (!info->stale)
-        return true;
     struct tj_arena scratch = {0};
     struct tj_sqlite_trace *t;
     struct tj_fold f;
     struct tj_trace trace = {0};
-    struct tj_sqlite_which all = {.trace_row = info->info.row};
+    struct tj_trace_info info = {0};
+    struct tj_sqlite_which all = {.trace_row = trace_row};
     bool ok = tj_sqlite_load(w, &all, &scratch, &t, &f, err);
     if (ok) {
         tj_fold_trace(&f, &trace);
-        ok = f.count == 0 ||
-             load_previews(t, w, f.origins[0], &trace.spans[0], err);
+        ok = f.count == 0 || load_previews(t, w, f.origins, &trace, err);
     }
     if (ok) {
-        struct tj_trace_info fresh = info->info;
-        tj_sqlite_keep_said(&fresh, info->said);
-        if (fresh.state == TJ_STATE_IN_PROGRESS) /* from now on it is derived */
-            info->said &= ~(unsigned)TJ_SAID_STATE;
-        tj_trace_info_derive(&fresh, trace.spans, &trace.tree, &scratch);
-        info->info = tj_fold_info_copy(&fresh, a);
-        info->stale = false;
+        size_t count = t->segments.count;
+        *last_segment = count ? t->segments.items[count - 1].id : 0;
+        tj_trace_info_derive(&info, trace.spans, &trace.tree, &scratch);
+        *out = tj_fold_info_copy(&info, a);
     }
     tj_arena_release(&scratch);
     return ok;
+}
+
+bool tj_sqlite_refresh(struct tj_sqlite_worker *w, struct tj_arena *a,
+                       struct tj_sqlite_info *info, struct tj_err *err)
+{
+    struct tj_trace_info derived;
+    uint64_t last_segment;
+    if (!info->stale)
+        return true;
+    if (!tj_sqlite_derive(w, info->info.row, a, &derived, &last_segment, err))
+        return false;
+    derived.trace_id = info->info.trace_id;
+    tj_sqlite_put_derived(info, &derived, a);
+    return true;
 }
 
 /* -- ops ------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "store/store_sqlite_int.h"
+#include "store/store_sqlite_ops.h"
 #include "text/json.h"
 #include "text/json_write.h"
 

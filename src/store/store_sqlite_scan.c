@@ -12,6 +12,7 @@
  */
 #include "store/store_sqlite_filter.h"
 #include "store/store_sqlite_int.h"
+#include "store/store_sqlite_ops.h"
 
 /* What a walk gives of a row, and where it is in the SELECT. */
 enum { COL_ROW, COL_ID, COL_TIME, COL_STALE, COL_SURE, COL_ORDER };

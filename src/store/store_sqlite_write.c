@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/sha256.h"
 #include "store/store_sqlite_int.h"
+#include "store/store_sqlite_ops.h"
 
 /* A blob larger than this is refused before SQLite refuses it (1 GB). */
 #define BLOB_BYTES_MAX ((size_t)512 << 20)
@@ -31,6 +32,7 @@ struct part {
     tj_time start;
     struct tj_sqlite_pack pack;
     uint64_t row;
+    bool stale; /* its info, now that these spans came */
 };
 
 struct writing {
@@ -217,16 +219,24 @@ static bool pack_parts(struct writing *w, struct tj_err *err)
 
 /* -- rows ----------------------------------------------------------------- */
 
+/* Where segments go. */
+struct place {
+    uint64_t trace_row;
+    uint64_t first_id; /* 0: the next ones */
+};
+
 /* *pool is 0 for the first segment, and becomes its id. */
-static bool insert_segment(struct tj_db *db, uint64_t trace_row,
+static bool insert_segment(struct tj_db *db, const struct place *place,
                            const struct tj_sqlite_pack *p, size_t i,
                            uint64_t *pool, struct tj_err *err)
 {
     const struct tj_sqlite_segment_out *s = &p->segments.items[i];
     struct tj_query q = tj_query_open(
-        db, "INSERT INTO segment(trace, pool, replaced_time, span_count,"
-            " stream_bytes, has_ropes) VALUES(?, ?, 0, ?, ?, ?)");
-    tj_query_put_u64(&q, trace_row);
+        db, "INSERT INTO segment(id, trace, pool, replaced_time, span_count,"
+            " stream_bytes, has_ropes)"
+            " VALUES(nullif(?, 0), ?, ?, 0, ?, ?, ?)");
+    tj_query_put_u64(&q, place->first_id ? place->first_id + i : 0);
+    tj_query_put_u64(&q, place->trace_row);
     tj_query_put_u64(&q, *pool);
     tj_query_put_u64(&q, s->span_count);
     tj_query_put_u64(&q, p->stream_bytes);
@@ -243,11 +253,13 @@ static bool insert_segment(struct tj_db *db, uint64_t trace_row,
 }
 
 bool tj_sqlite_insert_pack(struct tj_db *db, uint64_t trace_row,
-                           const struct tj_sqlite_pack *p, struct tj_err *err)
+                           const struct tj_sqlite_pack *p, uint64_t first_id,
+                           struct tj_err *err)
 {
+    struct place place = {trace_row, first_id};
     uint64_t pool = 0;
     for (size_t i = 0; i < p->segments.count; i++) {
-        if (!insert_segment(db, trace_row, p, i, &pool, err))
+        if (!insert_segment(db, &place, p, i, &pool, err))
             return false;
     }
     for (size_t i = 0; i < p->blocks.count; i++) {
@@ -258,18 +270,6 @@ bool tj_sqlite_insert_pack(struct tj_db *db, uint64_t trace_row,
     return p->ropes.size == 0 ||
            tj_sqlite_insert_blob(db, pool, TJ_SQLITE_BLOB_ROPES, &p->ropes,
                                  err);
-}
-
-/* The first spans of a trace: all that can be derived is known. */
-static void first_info(struct writing *w, const struct part *part,
-                       struct tj_sqlite_info *info)
-{
-    struct tj_trace_info said = info->info;
-    info->info = part->derived;
-    tj_sqlite_keep_said(&said, info->said);
-    tj_fold_said(&info->info, &said, &w->arena);
-    info->info.trace_id = part->id;
-    info->info.row = said.row;
 }
 
 /* Later spans.  Deriving waits, but for what other traces are asked by: the
@@ -288,8 +288,9 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
     if (part->row && !tj_sqlite_info_find(db, part->row, &w->arena, &info, err))
         return false;
     bool first = part->row == 0 || (info.info.span_count == 0 && !info.stale);
-    if (first)
-        first_info(w, part, &info);
+    info.info.trace_id = part->id;
+    if (first) /* all that can be derived is known */
+        tj_sqlite_put_derived(&info, &part->derived, &w->arena);
     else
         late_info(part, &info);
     if (part->said) {
@@ -299,10 +300,6 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
         tj_fold_said(&info.info, &said, &w->arena);
         info.said |= tj_sqlite_said_of(&said);
     }
-    /* The spans may know better (tj_trace_info_derive). */
-    info.stale |= info.info.state == TJ_STATE_IN_PROGRESS &&
-                  info.said & TJ_SAID_STATE &&
-                  (info.info.span_count > 0 || part->spans.count > 0);
     if (first || info.said & TJ_SAID_REQUEST_TIME)
         info.time = info.info.request_time;
     else if (part->start && (info.time == 0 || part->start < info.time))
@@ -310,6 +307,7 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
     if (!tj_sqlite_info_write(db, &info, part->said, err))
         return false;
     part->row = info.info.row;
+    part->stale = info.stale && part->spans.count;
     return true;
 }
 
@@ -318,7 +316,7 @@ static bool write_part(struct writing *w, struct tj_db *db, struct part *part,
 {
     return tj_sqlite_find_row(db, part->id, &part->row, err) &&
            write_info(w, db, part, err) &&
-           tj_sqlite_insert_pack(db, part->row, &part->pack, err);
+           tj_sqlite_insert_pack(db, part->row, &part->pack, 0, err);
 }
 
 static bool write_resources(struct writing *w, struct tj_db *db,
@@ -363,14 +361,16 @@ static bool write_all(struct tj_db *db, void *ctx, struct tj_err *err)
     return true;
 }
 
-/* The batch is safe already: a merge that fails is tried again next time. */
-static void merge_parts(struct tj_sqlite *s, struct writing *w)
+/* What the keeper is to look at. */
+static void note_parts(struct tj_sqlite *s, struct writing *w)
 {
-    struct tj_err ignored = {0};
+    uint64_t *rows = tj_arena_array(&w->arena, uint64_t, w->parts.count);
+    size_t count = 0;
     tj_vec_each (&w->parts, struct part, part) {
-        if (part->spans.count)
-            (void)tj_sqlite_merge(s, part->row, TJ_MERGE_MANY, &ignored);
+        if (part->stale)
+            rows[count++] = part->row;
     }
+    tj_sqlite_note(s, rows, count);
 }
 
 bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,
@@ -382,9 +382,14 @@ bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,
     name_resources(&w);
     bool ok = pack_parts(&w, err);
     tj_sqlite_give(s, w.worker);
-    ok = ok && tj_sqlite_write(s, write_all, &w, err);
+    struct tj_sqlite_job job = {
+        .run = write_all,
+        .ctx = &w,
+        .bytes = w.arena.used_bytes, /* not less than what it packed */
+    };
+    ok = ok && tj_sqlite_write_job(s, &job, err);
     if (ok)
-        merge_parts(s, &w);
+        note_parts(s, &w);
     tj_arena_release(&w.arena);
     return ok;
 }

@@ -125,9 +125,14 @@ void tj_tree_build(struct tj_span *spans, size_t count, struct tj_arena *a,
 struct tj_usage tj_trace_usage(const struct tj_span *spans,
                                const struct tj_tree *tree);
 
+/* The span that speaks for the trace: the first root that is none for want of
+ * its parent; else the first; -1 when there are no spans. */
+int32_t tj_trace_root(const struct tj_span *spans, const struct tj_tree *tree);
+
 /* What the spans say about their trace, into info: span_count, error_count,
  * text_bytes and usage always; name, session, user, request_time, duration,
- * state and previews where info says nothing.  Previews are made from the
+ * state and previews where info says nothing (of the state: nothing but that
+ * it was in progress).  Previews are made from the
  * input and output texts of the first root, when they are there. */
 void tj_trace_info_derive(struct tj_trace_info *info,
                           const struct tj_span *spans,

@@ -118,14 +118,13 @@ static enum tj_trace_state state_of(const struct tj_span *root)
 }
 
 /* The first root that is one by its own word; else the first. */
-static const struct tj_span *root_of(const struct tj_span *spans,
-                                     const struct tj_tree *tree)
+int32_t tj_trace_root(const struct tj_span *spans, const struct tj_tree *tree)
 {
     for (int32_t i = tree->first_root; i >= 0; i = tree->next_sibling[i]) {
         if (!(spans[i].marks & (TJ_MARK_ORPHAN | TJ_MARK_CYCLE)))
-            return &spans[i];
+            return i;
     }
-    return &spans[tree->first_root];
+    return tree->first_root;
 }
 
 void tj_trace_info_derive(struct tj_trace_info *info,
@@ -142,7 +141,7 @@ void tj_trace_info_derive(struct tj_trace_info *info,
     info->usage = tj_trace_usage(spans, tree);
     if (!tree->count)
         return;
-    const struct tj_span *root = root_of(spans, tree);
+    const struct tj_span *root = &spans[tj_trace_root(spans, tree)];
     if (!info->name.len)
         info->name = root->name;
     if (!info->session.len)

@@ -468,6 +468,7 @@ static void pieces_are_merged(void **state)
         }
         if (way == 0)
             must_add(st, &b);
+        assert_ok(tj_store_quiesce(st, &err), err);
         tj_store_close(st);
         /* As if an hour had passed. */
         must_run(path, "UPDATE segment SET replaced_time = 1"
