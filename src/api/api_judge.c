@@ -12,6 +12,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "judge/drive.h"
+#include "judge/registered.h"
 #include "llm/model.h"
 #include "text/json_write.h"
 
@@ -175,7 +176,7 @@ bool tj_fetch_judge(struct tracejudge *tj, const char *name, uint32_t version,
     struct tj_arena a = {0};
     struct tj_judge_row row = {0};
     bool ok =
-        tj_store_find_judge(tj->store, tj_str_c(name), version, &a, &row, &why);
+        tj_registered_find(tj->store, tj_str_c(name), version, &a, &row, &why);
     if (ok && row.version == 0)
         ok = tj_fail(&why, TJ_E_INPUT, "no judge is called '%.200s'%s", name,
                      version ? " in that version" : "");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "judge/registered.h"
 #include "text/json_write.h"
 #include "text/plain.h"
 #include "text/utf8.h"
@@ -406,7 +407,7 @@ bool tj_list_judges(struct tracejudge *tj, enum tj_form form,
     size_t count = 0;
     struct tj_buf b;
     tj_buf_init(&b, &a, TEXT_BYTES_MAX);
-    bool ok = tj_store_judges(tj->store, &a, &rows, &count, &why);
+    bool ok = tj_registered_list(tj->store, &a, &rows, &count, &why);
     if (ok && form == TJ_FORM_TABLE)
         tj_buf_fmt(&b, "%-32s  %7s  %s\n", "JUDGE", "VERSION", "CREATED (UTC)");
     for (size_t i = 0; ok && i < count; i++) {

@@ -235,6 +235,16 @@ bool tj_ml_in_view(enum tj_ml_view view, bool deleted)
     return (unsigned)view & (deleted ? TJ_ML_DELETED : TJ_ML_ACTIVE);
 }
 
+bool tj_ml_experiment_is_active(struct tj_ml *call,
+                                const struct tj_experiment *ex)
+{
+    return !ex->deleted ||
+           tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                      "The experiment %" PRIu64 " must be in the 'active' "
+                      "state. Current state is deleted.",
+                      ex->id);
+}
+
 /* -- ids and times -------------------------------------------------------- */
 
 tj_str tj_ml_random_id(struct tj_arena *a, const char *prefix)

@@ -56,6 +56,10 @@ enum tj_edit tj_ml_delete_record(void *ctx, struct tj_record *record,
 /* False when there was none. */
 bool tj_ml_pairs_remove(tj_pairs *pairs, tj_str key);
 
+/* Refused with MLflow's text when it is deleted. */
+bool tj_ml_experiment_is_active(struct tj_ml *call,
+                                const struct tj_experiment *ex);
+
 /* active_only, deleted_only, all: by MLflow's name or number. */
 enum tj_ml_view { TJ_ML_ACTIVE = 1, TJ_ML_DELETED = 2, TJ_ML_ALL = 3 };
 bool tj_ml_view(struct tj_ml *call, const char *name, enum tj_ml_view *out);

@@ -178,15 +178,6 @@ static bool edit(struct tj_ml *call, const struct tj_experiment *ex,
                                 (unsigned long long)ex->id));
 }
 
-static bool is_active(struct tj_ml *call, const struct tj_experiment *ex)
-{
-    return !ex->deleted ||
-           tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                      "The experiment %llu must be in the 'active' state. "
-                      "Current state is deleted.",
-                      (unsigned long long)ex->id);
-}
-
 static enum tj_edit edit_name(void *ctx, struct tj_experiment *ex,
                               struct tj_arena *a, struct tj_err *err)
 {
@@ -276,7 +267,7 @@ static enum tj_edit edit_tag(void *ctx, struct tj_experiment *ex,
                              struct tj_arena *a, struct tj_err *err)
 {
     struct change *change = ctx;
-    if (!is_active(change->call, ex))
+    if (!tj_ml_experiment_is_active(change->call, ex))
         return tj_ml_stop(err);
     tj_pairs_set(&ex->tags, a, change->key, change->value);
     return TJ_EDIT_PUT;
@@ -302,7 +293,7 @@ static enum tj_edit edit_tag_away(void *ctx, struct tj_experiment *ex,
 {
     struct change *change = ctx;
     (void)a;
-    if (!is_active(change->call, ex))
+    if (!tj_ml_experiment_is_active(change->call, ex))
         return tj_ml_stop(err);
     if (tj_ml_pairs_remove(&ex->tags, change->key))
         return TJ_EDIT_PUT;

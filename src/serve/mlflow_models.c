@@ -266,11 +266,8 @@ static bool read_new(struct tj_ml *call, struct model *m)
         !check_model_name(call, m->name) ||
         !tj_ml_experiment(call, experiment_id, &ex))
         return false;
-    if (ex.deleted)
-        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                          "The experiment %llu must be in the 'active' state. "
-                          "Current state is deleted.",
-                          (unsigned long long)ex.id);
+    if (!tj_ml_experiment_is_active(call, &ex))
+        return false;
     m->id = tj_ml_random_id(call->arena, "m-");
     m->experiment_id = ex.id;
     m->create_time = m->update_time = tj_now();

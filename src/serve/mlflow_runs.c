@@ -1,11 +1,9 @@
 /* mlflow_runs.c - MLflow's runs: make, change, and log to them.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <inttypes.h>
-
+#include "serve/mlflow_runs.h"
 #include "serve/mlflow_check.h"
 #include "serve/mlflow_run.h"
-#include "serve/mlflow_runs.h"
 #include "serve/route.h"
 
 /* MLflow's limits on one request. */
@@ -50,11 +48,8 @@ static bool read_new_run(struct tj_ml *call, struct tj_ml_run *run)
         !tj_ml_check_run_tags(call, &run->tags, NULL) ||
         !tj_ml_experiment(call, experiment.len ? experiment : TJ_STR("0"), &ex))
         return false;
-    if (ex.deleted)
-        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                          "The experiment %" PRIu64 " must be in the 'active' "
-                          "state. Current state is deleted.",
-                          ex.id);
+    if (!tj_ml_experiment_is_active(call, &ex))
+        return false;
     run->experiment_id = ex.id;
     run->id = tj_ml_random_id(call->arena, "");
     run->artifact_uri =
