@@ -266,6 +266,16 @@ static bool memory_set_tag(struct tj_store *st, tj_trace_id id, tj_str key,
     return tj_memory_leave(m, true);
 }
 
+/* With its attachments. */
+static void drop_trace(struct memory_store *m, struct memory_trace *t)
+{
+    struct tj_arena scratch = {0};
+    (void)tj_memory_drop_records(m, TJ_RECORD_ATTACHMENT,
+                                 tj_trace_id_text(&scratch, t->id));
+    tj_arena_release(&scratch);
+    t->deleted = true;
+}
+
 static bool memory_delete_trace(struct tj_store *st, tj_trace_id id,
                                 bool *existed, struct tj_err *err)
 {
@@ -273,7 +283,7 @@ static bool memory_delete_trace(struct tj_store *st, tj_trace_id id,
     struct memory_store *m = tj_memory_locked(st);
     struct memory_trace *t = find(m, id);
     if (t)
-        t->deleted = true;
+        drop_trace(m, t);
     *existed = t;
     return tj_memory_leave(m, true);
 }
@@ -539,7 +549,7 @@ static bool memory_delete_traces(struct tj_store *st,
             break;
         if (!is_doomed(doomed, &ids, list[i - 1]))
             continue;
-        list[i - 1]->deleted = true;
+        drop_trace(m, list[i - 1]);
         (*deleted)++;
     }
     tj_arena_release(&scratch);

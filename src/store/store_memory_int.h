@@ -107,6 +107,8 @@ bool tj_memory_edit_records(struct tj_store *st,
 bool tj_memory_records(struct tj_store *st, const struct tj_record_scan *scan,
                        struct tj_arena *a, struct tj_records *out,
                        struct tj_err *err);
+uint64_t tj_memory_drop_records(struct memory_store *m,
+                                enum tj_record_kind kind, tj_str parent);
 bool tj_memory_delete_records(struct tj_store *st, enum tj_record_kind kind,
                               tj_str parent, uint64_t *deleted,
                               struct tj_err *err);

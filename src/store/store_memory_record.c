@@ -346,19 +346,27 @@ bool tj_memory_records(struct tj_store *st, const struct tj_record_scan *scan,
     return tj_memory_leave(m, true);
 }
 
-bool tj_memory_delete_records(struct tj_store *st, enum tj_record_kind kind,
-                              tj_str parent, uint64_t *deleted,
-                              struct tj_err *err)
+uint64_t tj_memory_drop_records(struct memory_store *m,
+                                enum tj_record_kind kind, tj_str parent)
 {
-    (void)err;
-    struct memory_store *m = tj_memory_locked(st);
+    uint64_t dropped = 0;
     for (size_t i = 0; i < m->records.count; i++) {
         struct memory_record *r = m->records.items[i];
         if (r->deleted || r->record.kind != kind ||
             !tj_str_eq(r->record.parent, parent))
             continue;
         r->deleted = true;
-        (*deleted)++;
+        dropped++;
     }
+    return dropped;
+}
+
+bool tj_memory_delete_records(struct tj_store *st, enum tj_record_kind kind,
+                              tj_str parent, uint64_t *deleted,
+                              struct tj_err *err)
+{
+    (void)err;
+    struct memory_store *m = tj_memory_locked(st);
+    *deleted = tj_memory_drop_records(m, kind, parent);
     return tj_memory_leave(m, true);
 }

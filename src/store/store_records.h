@@ -64,7 +64,7 @@ enum tj_record_kind {
     TJ_RECORD_DATASET_ROW, /* parent: a dataset */
     TJ_RECORD_SCORER,      /* one version; parent: an experiment */
     TJ_RECORD_LOGGED_MODEL,
-    TJ_RECORD_ATTACHMENT, /* parent: a trace */
+    TJ_RECORD_ATTACHMENT, /* parent: a trace (32 digits), and goes with it */
     TJ_RECORD_KIND_COUNT,
 };
 struct tj_record {

@@ -396,9 +396,17 @@ bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,
 
 /* -- deleting ------------------------------------------------------------- */
 
+/* Attachments are the only records that belong to a trace. */
+_Static_assert(TJ_RECORD_ATTACHMENT == 7, "kind = 7 in the query below");
+
 static bool delete_row(struct tj_db *db, uint64_t row, struct tj_err *err)
 {
     return tj_sqlite_run_for(
+               db,
+               "DELETE FROM record WHERE kind = 7 AND parent ="
+               " (SELECT lower(hex(id)) FROM trace WHERE row = ?)",
+               row, err) &&
+           tj_sqlite_run_for(
                db,
                "DELETE FROM blob WHERE id IN (SELECT blob.id FROM segment"
                " JOIN blob ON blob.id >= segment.id << 20"

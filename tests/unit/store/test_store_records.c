@@ -757,6 +757,34 @@ static void deletes_many_traces(void **initial)
     end(s);
 }
 
+/* A trace takes its attachments with it, and only its own. */
+static void deletes_attachments(void **initial)
+{
+    struct state *s = begin(initial);
+    for (uint32_t i = 1; i <= 3; i++) {
+        struct put p = {.result = TJ_EDIT_PUT,
+                        .parent = tj_trace_id_text(&s->arena, trace_id(i))};
+        add_span(&s->batch, i, i, 0);
+        assert_ok(put(s, TJ_RECORD_ATTACHMENT,
+                      tj_str_printf(&s->arena, "f%u", i).ptr, &p),
+                  s->err);
+    }
+    must_add(s->st, &s->batch);
+    bool existed = false;
+    tj_trace_id one = trace_id(1);
+    assert_ok(tj_store_delete_trace(s->st, one, &existed, &s->err), s->err);
+    struct tj_record_query q = {.kind = TJ_RECORD_ATTACHMENT, .row_max = 10};
+    assert_str_eq(listed(s, q), "f2 f3");
+    tj_trace_id two = trace_id(2);
+    assert_int_equal(
+        doom(s, (struct tj_trace_doomed){.experiment_id = TJ_EXPERIMENT_ANY,
+                                         .ids = &two,
+                                         .id_count = 1}),
+        1);
+    assert_str_eq(listed(s, q), "f3");
+    end(s);
+}
+
 /* More than one transaction takes. */
 static void deletes_very_many_traces(void **initial)
 {
@@ -800,6 +828,7 @@ static const struct named_case cases[] = {
     CASE(deletes_records_of_a_parent),
     CASE(links_traces_to_runs),
     CASE(edits_assessments),
+    CASE(deletes_attachments),
     CASE(deletes_many_traces),
     CASE(deletes_very_many_traces),
 };
