@@ -47,7 +47,7 @@ bool tj_log_format_parse(tj_str name, enum tj_log_format *out)
 
 /* -- bytes ---------------------------------------------------------------- */
 
-enum { TAIL_BYTES = 4 }; /* kept free for what closes a value and the line */
+enum { TAIL_BYTES = 2 }; /* kept free for what closes the line */
 
 static bool fits(const struct tj_log_line *l, size_t size)
 {
@@ -56,16 +56,11 @@ static bool fits(const struct tj_log_line *l, size_t size)
 
 static void put(struct tj_log_line *l, tj_str s)
 {
-    if (!fits(l, s.len))
+    l->full = l->full || !fits(l, s.len);
+    if (l->full)
         return;
     memcpy(l->text + l->len, s.ptr, s.len);
     l->len += s.len;
-}
-
-static void put_tail(struct tj_log_line *l, char c)
-{
-    if (l->len < sizeof l->text)
-        l->text[l->len++] = c;
 }
 
 /* Every byte of a value by itself, but whole characters beyond ASCII. */
@@ -74,9 +69,6 @@ static void put_escaped(struct tj_log_line *l, tj_str s)
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
-        bool begins = (c & 0xc0) != 0x80;
-        if (begins && !fits(l, 6))
-            return;
         /* C1 controls: terminals obey them as they obey escapes. */
         bool c1 =
             c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0;
@@ -122,6 +114,7 @@ void tj_log_begin(struct tj_log_line *line, const struct tj_log *log,
     bool wanted = log && level <= log->level;
     line->log = wanted ? log : NULL;
     line->len = 0;
+    line->full = false;
     if (!wanted)
         return;
     struct tj_arena a = {0};
@@ -147,7 +140,7 @@ static void put_value(struct tj_log_line *l, tj_str value)
     put_escaped(l, s);
     if (size < value.len)
         put(l, TJ_STR("..."));
-    put_tail(l, '"');
+    put(l, TJ_STR("\""));
     tj_arena_release(&a);
 }
 
@@ -155,6 +148,7 @@ void tj_log_str(struct tj_log_line *line, const char *key, tj_str value)
 {
     if (!line->log)
         return;
+    size_t before = line->len;
     put_key(line, key);
     bool bare = line->log->format == TJ_LOG_LOGFMT &&
                 value.len <= TJ_LOG_VALUE_BYTES_MAX && is_bare(value);
@@ -162,6 +156,8 @@ void tj_log_str(struct tj_log_line *line, const char *key, tj_str value)
         put(line, value);
     else
         put_value(line, value);
+    if (line->full)
+        line->len = before;
 }
 
 static void put_number(struct tj_log_line *line, const char *key,
@@ -175,8 +171,11 @@ static void put_number(struct tj_log_line *line, const char *key,
     int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     assert(len > 0);
+    size_t before = line->len;
     put_key(line, key);
     put(line, (tj_str){text, tj_size_min((size_t)len, sizeof text - 1)});
+    if (line->full)
+        line->len = before;
 }
 
 void tj_log_u64(struct tj_log_line *line, const char *key, uint64_t value)
@@ -197,8 +196,8 @@ void tj_log_end(struct tj_log_line *line)
     if (!line->log)
         return;
     if (line->log->format == TJ_LOG_JSON)
-        put_tail(line, '}');
-    put_tail(line, '\n');
+        line->text[line->len++] = '}';
+    line->text[line->len++] = '\n';
     ssize_t ignored = write(line->log->fd, line->text, line->len);
     (void)ignored;
 }

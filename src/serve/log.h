@@ -37,6 +37,7 @@ enum { TJ_LOG_LINE_BYTES_MAX = 4096, TJ_LOG_VALUE_BYTES_MAX = 512 };
 struct tj_log_line {
     const struct tj_log *log; /* NULL: nobody wants it */
     size_t len;
+    bool full; /* something did not fit: what follows is left out */
     char text[TJ_LOG_LINE_BYTES_MAX];
 };
 
