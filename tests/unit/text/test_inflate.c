@@ -171,6 +171,33 @@ static void broken_bytes_are_refused(void **state)
     tj_arena_release(&a);
 }
 
+/* "hello" as a bare deflate stream (RFC 1951), made with Python's zlib. */
+static const char bare_hello[] = "\xcb\x48\xcd\xc9\xc9\x07\x00";
+
+static void http_deflate_is_either(void **state)
+{
+    (void)state;
+    struct tj_arena a = {0};
+    struct tj_err err = {0};
+    tj_str out = {0};
+    tj_str bare = tj_str_make(bare_hello, sizeof bare_hello - 1);
+    tj_str zlib = tj_str_make(zlib_hello, sizeof zlib_hello - 1);
+    assert_ok(tj_inflate_http(bare, 5, &a, &out, &err), err);
+    assert_str_eq(out, "hello");
+    assert_fails(tj_inflate_http(bare, 4, &a, &out, &err), err, TJ_E_LIMIT,
+                 "decompressed data");
+    assert_ok(tj_inflate_http(zlib, plenty, &a, &out, &err), err);
+    assert_str_eq(out, "hello hello hello hello\n");
+    for (size_t cut = 0; cut < bare.len; cut++)
+        assert_fails(
+            tj_inflate_http(tj_str_slice(bare, 0, cut), plenty, &a, &out, &err),
+            err, TJ_E_INPUT, "offset");
+    assert_fails(
+        tj_inflate_http(join(&a, bare, TJ_STR("x")), plenty, &a, &out, &err),
+        err, TJ_E_INPUT, "behind the compressed data");
+    tj_arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +207,7 @@ int main(void)
         cmocka_unit_test(bombs_end_at_the_ceiling),
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(broken_bytes_are_refused),
+        cmocka_unit_test(http_deflate_is_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,42 @@ static void claims_cost_no_memory(void **state)
     tj_arena_release(&a);
 }
 
+/* As clients send it: frames in a row, each cut, each ceiling. */
+static void http_bodies(void **state)
+{
+    (void)state;
+    struct tj_arena a = {0};
+    struct tj_err err = {0};
+    struct tj_zstd *z = tj_zstd_new();
+    tj_str text = tj_str_printf(&a, "%0300000d", 7);
+    tj_str frame = {0};
+    tj_str out = {0};
+    assert_ok(
+        tj_zstd_write(z, text, 3, TJ_ZSTD_WINDOW_DEFAULT, &a, &frame, &err),
+        err);
+    assert_ok(tj_zstd_read_http(frame, text.len, &a, &out, &err), err);
+    assert_true(tj_str_eq(out, text));
+    assert_fails(tj_zstd_read_http(frame, text.len - 1, &a, &out, &err), err,
+                 TJ_E_LIMIT, "decompressed data");
+    char *two = tj_arena_alloc(&a, 2 * frame.len);
+    memcpy(two, frame.ptr, frame.len);
+    memcpy(two + frame.len, frame.ptr, frame.len);
+    assert_ok(tj_zstd_read_http(tj_str_make(two, 2 * frame.len), 1 << 20, &a,
+                                &out, &err),
+              err);
+    assert_int_equal(out.len, 2 * text.len);
+    for (size_t cut = 0; cut < frame.len; cut++)
+        assert_fails(tj_zstd_read_http(tj_str_slice(frame, 0, cut), 1 << 20, &a,
+                                       &out, &err),
+                     err, TJ_E_INPUT, "offset");
+    assert_fails(tj_zstd_read_http(TJ_STR("garbage"), 100, &a, &out, &err), err,
+                 TJ_E_INPUT, "broken zstd data");
+    tj_str bomb_frame = tj_str_make(bomb, sizeof bomb - 1);
+    assert_false(tj_zstd_read_http(bomb_frame, 1000, &a, &out, &err));
+    tj_zstd_free(z);
+    tj_arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +202,7 @@ int main(void)
         cmocka_unit_test(bad_frames_are_refused),
         cmocka_unit_test(flipped_bits_are_seen),
         cmocka_unit_test(claims_cost_no_memory),
+        cmocka_unit_test(http_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
