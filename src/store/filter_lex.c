@@ -33,12 +33,28 @@ static char byte_at(const struct tj_filter_lexer *lex, size_t at)
     return at < lex->text.len ? lex->text.ptr[at] : '\0';
 }
 
+size_t tj_filter_lex_offset(const struct tj_filter_lexer *lex)
+{
+    return lex->token.kind == TJ_TOKEN_END
+               ? lex->text.len
+               : (size_t)(lex->token.raw.ptr - lex->text.ptr);
+}
+
 tj_str tj_filter_lex_rest(const struct tj_filter_lexer *lex)
 {
-    size_t from = lex->token.kind == TJ_TOKEN_END
-                      ? lex->text.len
-                      : (size_t)(lex->token.raw.ptr - lex->text.ptr);
-    return tj_str_slice(lex->text, from, lex->text.len);
+    return tj_str_slice(lex->text, tj_filter_lex_offset(lex), lex->text.len);
+}
+
+/* In the quotes that Python's repr would take. */
+static bool refuse_second(const struct tj_filter_lexer *lex, struct tj_err *err)
+{
+    bool single = tj_str_find_byte(lex->text, '\'') != (size_t)-1;
+    bool both = tj_str_find_byte(lex->text, '"') != (size_t)-1;
+    char quote = single && !both ? '"' : '\'';
+    return tj_fail(err, TJ_E_INPUT,
+                   "Search filter contained multiple expression %c%.*s%c. "
+                   "Provide AND-ed expression list.",
+                   quote, TJ_STR_ARG(lex->text), quote);
 }
 
 static bool refuse(const struct tj_filter_lexer *lex, size_t at,
@@ -46,10 +62,7 @@ static bool refuse(const struct tj_filter_lexer *lex, size_t at,
 {
     tj_str rest = tj_str_slice(lex->text, at, lex->text.len);
     if (byte_at(lex, at) == ';')
-        return tj_fail(err, TJ_E_INPUT,
-                       "Search filter contained multiple expression '%.*s'. "
-                       "Provide AND-ed expression list.",
-                       TJ_STR_ARG(lex->text));
+        return refuse_second(lex, err);
     return tj_fail(err, TJ_E_INPUT,
                    "Invalid clause(s) in filter string: '%.*s'",
                    TJ_STR_ARG(rest));

@@ -44,7 +44,8 @@ bool tj_filter_lex_next(struct tj_filter_lexer *lex, struct tj_err *err)
     TJ_MUST_USE;
 /* Is the token at hand this keyword?  ASCII case does not matter. */
 bool tj_filter_lex_is(const struct tj_filter_lexer *lex, const char *keyword);
-/* The text from the token at hand on, for messages. */
+/* Where the token at hand begins, and the text from there on; for messages. */
+size_t tj_filter_lex_offset(const struct tj_filter_lexer *lex);
 tj_str tj_filter_lex_rest(const struct tj_filter_lexer *lex);
 
 #endif

@@ -19,12 +19,9 @@ struct op_name {
     enum tj_filter_op op;
 };
 
-/* The first name of an operator is the one that messages use. */
 static const struct op_name op_names[] = {
     {"=", TJ_OP_EQ},
-    {"==", TJ_OP_EQ},
     {"!=", TJ_OP_NE},
-    {"<>", TJ_OP_NE},
     {"<", TJ_OP_LT},
     {"<=", TJ_OP_LE},
     {">", TJ_OP_GT},
@@ -59,28 +56,34 @@ static const struct entity_name entity_names[] = {
 
 enum attribute_type { NUMBER, STRING, SEARCH, PAIR };
 
+/* Where MLflow knows a key, and so where messages name it. */
+enum known { FILTERED = 1, ORDERED = 2 };
+
 struct attribute_name {
     const char *name;
     enum tj_filter_attribute attribute;
     enum attribute_type type;
+    unsigned known;
 };
 
+/* In the order in which messages name them. */
 static const struct attribute_name attribute_names[] = {
-    {"request_id", TJ_ATTR_REQUEST_ID, STRING},
-    {"trace_id", TJ_ATTR_REQUEST_ID, STRING},
-    {"timestamp", TJ_ATTR_TIMESTAMP_MS, NUMBER},
-    {"timestamp_ms", TJ_ATTR_TIMESTAMP_MS, NUMBER},
-    {"execution_time", TJ_ATTR_EXECUTION_TIME_MS, NUMBER},
-    {"execution_time_ms", TJ_ATTR_EXECUTION_TIME_MS, NUMBER},
-    {"end_time", TJ_ATTR_END_TIME_MS, NUMBER},
-    {"end_time_ms", TJ_ATTR_END_TIME_MS, NUMBER},
-    {"status", TJ_ATTR_STATUS, STRING},
-    {"client_request_id", TJ_ATTR_CLIENT_REQUEST_ID, STRING},
-    {"name", TJ_ATTR_NAME, STRING},
-    {"run_id", TJ_ATTR_RUN_ID, STRING},
-    {"experiment_id", TJ_ATTR_EXPERIMENT_ID, STRING},
-    {"text", TJ_ATTR_TEXT, SEARCH},
-    {"prompt", TJ_ATTR_PROMPT, PAIR},
+    {"client_request_id", TJ_ATTR_CLIENT_REQUEST_ID, STRING, FILTERED},
+    {"end_time", TJ_ATTR_END_TIME_MS, NUMBER, FILTERED | ORDERED},
+    {"end_time_ms", TJ_ATTR_END_TIME_MS, NUMBER, FILTERED | ORDERED},
+    {"execution_time", TJ_ATTR_EXECUTION_TIME_MS, NUMBER, FILTERED | ORDERED},
+    {"execution_time_ms", TJ_ATTR_EXECUTION_TIME_MS, NUMBER,
+     FILTERED | ORDERED},
+    {"experiment_id", TJ_ATTR_EXPERIMENT_ID, STRING, ORDERED},
+    {"name", TJ_ATTR_NAME, STRING, FILTERED | ORDERED},
+    {"prompt", TJ_ATTR_PROMPT, PAIR, FILTERED},
+    {"request_id", TJ_ATTR_REQUEST_ID, STRING, FILTERED | ORDERED},
+    {"run_id", TJ_ATTR_RUN_ID, STRING, FILTERED | ORDERED},
+    {"status", TJ_ATTR_STATUS, STRING, FILTERED | ORDERED},
+    {"text", TJ_ATTR_TEXT, SEARCH, FILTERED},
+    {"timestamp", TJ_ATTR_TIMESTAMP_MS, NUMBER, FILTERED | ORDERED},
+    {"timestamp_ms", TJ_ATTR_TIMESTAMP_MS, NUMBER, FILTERED | ORDERED},
+    {"trace_id", TJ_ATTR_REQUEST_ID, STRING, 0},
 };
 
 static const struct attribute_name *
@@ -109,22 +112,32 @@ bool tj_filter_is_numeric(enum tj_filter_attribute attribute)
 
 /* -- identifiers ---------------------------------------------------------- */
 
-static bool identify_attribute(tj_str key, struct tj_arena *a,
-                               struct tj_filter *out, struct tj_err *err)
+static bool refuse_attribute(tj_str key, enum known known, struct tj_arena *a,
+                             struct tj_err *err)
 {
-    const struct attribute_name *n = key.len ? attribute_by_name(key, 0) : NULL;
-    if (n) {
-        out->attribute = n->attribute;
-        return true;
-    }
     struct tj_buf names;
     tj_buf_init(&names, a, LIST_BYTES_MAX);
     for (size_t i = 0; i < TJ_COUNT(attribute_names); i++)
-        tj_buf_fmt(&names, "%s%s", i ? ", " : "", attribute_names[i].name);
+        if (attribute_names[i].known & known)
+            tj_buf_fmt(&names, "%s'%s'", names.len ? ", " : "",
+                       attribute_names[i].name);
     return tj_fail(err, TJ_E_INPUT,
                    "Invalid attribute key '%.*s' specified. Valid keys are "
                    "'{%.*s}'",
                    TJ_STR_ARG(key), TJ_STR_ARG(tj_buf_str(&names)));
+}
+
+/* A key that MLflow has not is ours, and goes everywhere. */
+static bool identify_attribute(struct tj_filter *out, enum known known,
+                               struct tj_arena *a, struct tj_err *err)
+{
+    tj_str key = out->key;
+    const struct attribute_name *n = key.len ? attribute_by_name(key, 0) : NULL;
+    bool ours = n && (!n->known || n->attribute == TJ_ATTR_EXPERIMENT_ID);
+    if (!n || (!ours && !(n->known & known)))
+        return refuse_attribute(key, known, a, err);
+    out->attribute = n->attribute;
+    return true;
 }
 
 static bool identify_span(tj_str key, struct tj_err *err)
@@ -141,15 +154,15 @@ static bool identify_span(tj_str key, struct tj_err *err)
         return true;
     return tj_fail(err, TJ_E_INPUT,
                    "Invalid span attribute '%.*s'. Supported attributes: "
-                   "name, status, type, content, attributes.<attribute_name>.",
+                   "name, status, type, attributes.<attribute_name>.",
                    TJ_STR_ARG(key));
 }
 
-static bool identify_key(struct tj_filter *out, struct tj_arena *a,
-                         struct tj_err *err)
+static bool identify_key(struct tj_filter *out, enum known known,
+                         struct tj_arena *a, struct tj_err *err)
 {
     switch (out->entity) {
-    case TJ_ENTITY_ATTRIBUTE: return identify_attribute(out->key, a, out, err);
+    case TJ_ENTITY_ATTRIBUTE: return identify_attribute(out, known, a, err);
     case TJ_ENTITY_SPAN: return identify_span(out->key, err);
     case TJ_ENTITY_FEEDBACK:
     case TJ_ENTITY_EXPECTATION:
@@ -169,22 +182,23 @@ static bool identify_key(struct tj_filter *out, struct tj_arena *a,
                                    "or metadata key is empty");
 }
 
-bool tj_filter_identify(const struct tj_filter_token *word, struct tj_arena *a,
-                        struct tj_filter *out, struct tj_err *err)
+static bool identify(const struct tj_filter_token *word, enum known known,
+                     struct tj_arena *a, struct tj_filter *out,
+                     struct tj_err *err)
 {
     size_t dot = word->kind == TJ_TOKEN_WORD ? tj_str_find_byte(word->text, '.')
                                              : (size_t)-1;
     out->entity = TJ_ENTITY_ATTRIBUTE;
     out->key = word->text;
     if (dot == (size_t)-1)
-        return identify_key(out, a, err);
+        return identify_key(out, known, a, err);
     tj_str type = tj_str_slice(word->text, 0, dot);
     out->key = tj_str_slice(word->text, dot + 1, word->text.len);
     for (size_t i = 0; i < TJ_COUNT(entity_names); i++) {
         if (!tj_str_eq_fold(type, tj_str_c(entity_names[i].name)))
             continue;
         out->entity = entity_names[i].entity;
-        return identify_key(out, a, err);
+        return identify_key(out, known, a, err);
     }
     struct tj_buf names;
     tj_buf_init(&names, a, LIST_BYTES_MAX);
@@ -193,6 +207,42 @@ bool tj_filter_identify(const struct tj_filter_token *word, struct tj_arena *a,
     return tj_fail(err, TJ_E_INPUT,
                    "Invalid entity type '%.*s'. Valid values are {%.*s}",
                    TJ_STR_ARG(type), TJ_STR_ARG(tj_buf_str(&names)));
+}
+
+bool tj_filter_identify(const struct tj_filter_token *word, struct tj_arena *a,
+                        struct tj_filter *out, struct tj_err *err)
+{
+    return identify(word, FILTERED, a, out, err);
+}
+
+/* As messages call them. */
+static const char *entity_label(enum tj_filter_entity entity)
+{
+    switch (entity) {
+    case TJ_ENTITY_ATTRIBUTE: return "attribute";
+    case TJ_ENTITY_TAG: return "tag";
+    case TJ_ENTITY_METADATA: return "request_metadata";
+    case TJ_ENTITY_SPAN: return "span";
+    case TJ_ENTITY_FEEDBACK: return "feedback";
+    case TJ_ENTITY_EXPECTATION: return "expectation";
+    case TJ_ENTITY_ISSUE: return "issue";
+    }
+    return "?";
+}
+
+bool tj_filter_identify_order(const struct tj_filter_token *word,
+                              struct tj_arena *a, struct tj_filter *out,
+                              struct tj_err *err)
+{
+    struct tj_filter f = {0};
+    if (!identify(word, ORDERED, a, &f, err))
+        return false;
+    if (f.entity != TJ_ENTITY_ATTRIBUTE && f.entity != TJ_ENTITY_TAG &&
+        f.entity != TJ_ENTITY_METADATA)
+        return tj_fail(err, TJ_E_INPUT, "Invalid identifier type '%s'",
+                       entity_label(f.entity));
+    *out = f;
+    return true;
 }
 
 /* -- operators ------------------------------------------------------------ */
@@ -260,43 +310,78 @@ static tj_str op_list(struct tj_arena *a, unsigned ops)
     return tj_buf_str(&names);
 }
 
-static bool refuse_list(const struct tj_filter *f, struct tj_err *err)
+/* What MLflow's messages list: not what is ours on top. */
+static unsigned listed_ops(const struct tj_filter *f)
 {
-    bool list = (1u << f->op) & LISTS;
-    if (!list || f->entity == TJ_ENTITY_SPAN)
-        return false;
-    return !tj_fail(err, TJ_E_INPUT,
-                    "Only attributes in {'request_id', 'status', "
-                    "'client_request_id', 'name', 'run_id', 'experiment_id'} "
-                    "supports comparison with a list of quoted string values.");
+    if (f->entity == TJ_ENTITY_SPAN)
+        return tj_str_eq(f->key, TJ_STR("content")) ? BIT(LIKE) | BIT(ILIKE)
+                                                    : EQUALS | LISTS | LIKES;
+    if (f->entity != TJ_ENTITY_ATTRIBUTE)
+        return ops_of(f);
+    if (f->attribute == TJ_ATTR_NAME || f->attribute == TJ_ATTR_RUN_ID)
+        return EQUALS | LIKES | NULLS;
+    if (f->attribute == TJ_ATTR_TEXT)
+        return BIT(LIKE) | BIT(ILIKE);
+    return EQUALS | LISTS | LIKES;
 }
 
-bool tj_filter_check_op(const struct tj_filter *f, struct tj_arena *a,
-                        struct tj_err *err)
+/* ('a', 'b') behind IN, for messages. */
+static tj_str list_text(tj_str rest)
 {
-    unsigned ops = ops_of(f);
-    if (ops & 1u << f->op)
-        return true;
-    tj_str list = op_list(a, ops);
-    const char *name = op_name(f->op);
-    if (f->entity == TJ_ENTITY_SPAN)
+    size_t close = tj_str_find_byte(rest, ')');
+    size_t len = close == (size_t)-1 ? rest.len : close + 1;
+    return tj_str_slice(rest, 0, len < GOT_BYTES_MAX ? len : GOT_BYTES_MAX);
+}
+
+bool tj_filter_refuse_op(const struct tj_filter *f, tj_str op,
+                         struct tj_arena *a, struct tj_err *err)
+{
+    tj_str list = op_list(a, listed_ops(f));
+    bool attribute = f->entity == TJ_ENTITY_ATTRIBUTE;
+    if (f->entity == TJ_ENTITY_SPAN || f->entity == TJ_ENTITY_ISSUE ||
+        (attribute && f->attribute == TJ_ATTR_TEXT))
         return tj_fail(err, TJ_E_INPUT,
-                       "span.%.*s comparator '%s' not one of '{%.*s}'",
-                       TJ_STR_ARG(f->key), name, TJ_STR_ARG(list));
-    if (refuse_list(f, err))
-        return false;
+                       "%s.%.*s comparator '%.*s' not one of '{%.*s}'",
+                       attribute ? "span" : entity_label(f->entity),
+                       TJ_STR_ARG(attribute ? TJ_STR("content") : f->key),
+                       TJ_STR_ARG(op), TJ_STR_ARG(list));
     if (f->entity == TJ_ENTITY_FEEDBACK || f->entity == TJ_ENTITY_EXPECTATION)
         return tj_fail(err, TJ_E_INPUT,
-                       "assessment.%.*s comparator '%s' not one of '{%.*s}'",
-                       TJ_STR_ARG(f->key), name, TJ_STR_ARG(list));
-    if (f->entity == TJ_ENTITY_ATTRIBUTE && f->attribute == TJ_ATTR_PROMPT)
+                       "assessment.%.*s comparator '%.*s' not one of '{%.*s}'",
+                       TJ_STR_ARG(f->key), TJ_STR_ARG(op), TJ_STR_ARG(list));
+    if (attribute && f->attribute == TJ_ATTR_PROMPT)
         return tj_fail(err, TJ_E_INPUT,
-                       "Invalid comparator '%s' for prompts filter. Only '=' "
-                       "is supported with format: prompt = \"name/version\"",
-                       name);
+                       "Invalid comparator '%.*s' for prompts filter. Only "
+                       "'=' is supported with format: prompt = "
+                       "\"name/version\"",
+                       TJ_STR_ARG(op));
+    /* MLflow forgets the last quote for these; clients compare texts. */
+    bool unclosed = f->entity == TJ_ENTITY_TAG ||
+                    (attribute && (f->attribute == TJ_ATTR_NAME ||
+                                   tj_filter_is_numeric(f->attribute)));
     return tj_fail(err, TJ_E_INPUT,
-                   "Invalid comparator '%s' not one of '{%.*s}'", name,
-                   TJ_STR_ARG(list));
+                   "Invalid comparator '%.*s' not one of '{%.*s}%s",
+                   TJ_STR_ARG(op), TJ_STR_ARG(list), unclosed ? "" : "'");
+}
+
+bool tj_filter_check_op(const struct tj_filter *f, tj_str rest,
+                        struct tj_arena *a, struct tj_err *err)
+{
+    tj_str list = list_text(rest);
+    if (ops_of(f) & 1u << f->op)
+        return true;
+    if (!((1u << f->op) & LISTS) || f->entity == TJ_ENTITY_SPAN ||
+        f->entity == TJ_ENTITY_TAG)
+        return tj_filter_refuse_op(f, tj_str_c(op_name(f->op)), a, err);
+    if (f->entity == TJ_ENTITY_ATTRIBUTE)
+        return tj_fail(err, TJ_E_INPUT,
+                       "Only attributes in {'client_request_id', 'name', "
+                       "'request_id', 'run_id', 'status'} supports comparison "
+                       "with a list of quoted string values.");
+    return tj_fail(err, TJ_E_INPUT,
+                   "Expected a quoted string value for %s (e.g. 'my-value'). "
+                   "Got value %.*s",
+                   entity_label(f->entity), TJ_STR_ARG(list));
 }
 
 /* -- values --------------------------------------------------------------- */
@@ -309,31 +394,34 @@ static bool is_string(const struct tj_filter_token *t)
 static bool refuse_value(const struct tj_filter *f, tj_str got,
                          struct tj_err *err)
 {
-    bool assessment =
-        f->entity == TJ_ENTITY_FEEDBACK || f->entity == TJ_ENTITY_EXPECTATION;
+    bool attribute = f->entity == TJ_ENTITY_ATTRIBUTE;
     double number = 0;
+    bool is_number = tj_str_to_double(got, &number);
     got = tj_str_slice(got, 0, GOT_BYTES_MAX);
-    if (f->entity == TJ_ENTITY_TAG || f->entity == TJ_ENTITY_METADATA)
+    if ((f->entity == TJ_ENTITY_FEEDBACK ||
+         f->entity == TJ_ENTITY_EXPECTATION) &&
+        (1u << f->op) & ORDERS)
         return tj_fail(err, TJ_E_INPUT,
-                       "Expected a quoted string value for %s (e.g. "
-                       "'my-value'). Got value %.*s",
-                       f->entity == TJ_ENTITY_TAG ? "tag" : "metadata",
+                       "Expected a numeric value for %s when using comparator "
+                       "'%s'. Got value %.*s",
+                       entity_label(f->entity), op_name(f->op),
                        TJ_STR_ARG(got));
-    if (assessment && (1u << f->op) & ORDERS)
-        return tj_fail(err, TJ_E_INPUT,
-                       "Expected a number to compare assessment.%.*s with. "
-                       "Got value %.*s",
-                       TJ_STR_ARG(f->key), TJ_STR_ARG(got));
-    if (f->entity == TJ_ENTITY_ATTRIBUTE && tj_filter_is_numeric(f->attribute))
+    if (attribute && tj_filter_is_numeric(f->attribute))
         return tj_fail(err, TJ_E_INPUT,
                        "Expected numeric value type for numeric attribute: "
                        "%.*s. Found %.*s",
                        TJ_STR_ARG(f->key), TJ_STR_ARG(got));
-    if (f->entity == TJ_ENTITY_ATTRIBUTE && tj_str_to_double(got, &number))
+    if (attribute && is_number)
         return tj_fail(err, TJ_E_INPUT,
-                       "Only the '{timestamp_ms, execution_time_ms, "
-                       "end_time_ms}' attributes support comparison with "
+                       "Only the '{'end_time', 'end_time_ms', "
+                       "'execution_time', 'execution_time_ms', 'timestamp', "
+                       "'timestamp_ms'}' attributes support comparison with "
                        "numeric values.");
+    if (is_number)
+        return tj_fail(err, TJ_E_INPUT,
+                       "Expected a quoted string value for %s (e.g. "
+                       "'my-value'). Got value %.*s",
+                       entity_label(f->entity), TJ_STR_ARG(got));
     return tj_fail(err, TJ_E_INPUT,
                    "Parameter value is either not quoted or unidentified "
                    "quote types used for string value %.*s. Use either single "

@@ -15,12 +15,21 @@
 bool tj_filter_identify(const struct tj_filter_token *word, struct tj_arena *a,
                         struct tj_filter *out, struct tj_err *err) TJ_MUST_USE;
 
+/* The same for order_by: attributes that have an order, tags and metadata. */
+bool tj_filter_identify_order(const struct tj_filter_token *word,
+                              struct tj_arena *a, struct tj_filter *out,
+                              struct tj_err *err) TJ_MUST_USE;
+
 /* "=", "like", "not in" and so on; false for a word that is none. */
 bool tj_filter_op_parse(tj_str text, enum tj_filter_op *out) TJ_MUST_USE;
 
-/* May the clause's identifier be compared in this way? */
-bool tj_filter_check_op(const struct tj_filter *clause, struct tj_arena *a,
-                        struct tj_err *err) TJ_MUST_USE;
+/* May the clause's identifier be compared in this way?  rest is what follows
+ * the operator, for messages. */
+bool tj_filter_check_op(const struct tj_filter *clause, tj_str rest,
+                        struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
+/* False: an operator of SQL that this language has not. */
+bool tj_filter_refuse_op(const struct tj_filter *clause, tj_str op,
+                         struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
 
 /* Takes the one value of a clause whose operator is known and allowed. */
 bool tj_filter_check_value(struct tj_filter *clause,

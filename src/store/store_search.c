@@ -167,7 +167,7 @@ static bool token_parse(tj_str text, struct tj_arena *a, struct token *out,
     unsigned char *bytes = tj_arena_alloc(a, sized ? size : 1);
     if (!sized || !tj_hex_parse(text, bytes, size))
         return tj_fail(err, TJ_E_INPUT,
-                       "page token is not one that this store gave out");
+                       "Invalid page token, could not base64-decode");
     out->time = take_u64(bytes);
     memcpy(out->id.bytes, bytes + 8, sizeof out->id.bytes);
     out->key = (tj_str){(char *)bytes + PLACE_BYTES, size - PLACE_BYTES};
@@ -237,6 +237,13 @@ static struct tj_order_value text_value(tj_str text)
         .present = text.len, .is_text = true, .text = text};
 }
 
+/* Of a tag or metadata: an empty one is one. */
+static struct tj_order_value pair_value(tj_str text)
+{
+    return (struct tj_order_value){
+        .present = text.ptr, .is_text = true, .text = text};
+}
+
 static struct tj_order_value attribute_value(const struct tj_scan_row *row,
                                              enum tj_filter_attribute attribute)
 {
@@ -271,9 +278,9 @@ static struct tj_order_value order_value(const struct tj_scan_row *row,
                                          const struct tj_order *order)
 {
     if (order->entity == TJ_ENTITY_TAG)
-        return text_value(tj_pairs_find(&row->info.tags, order->key));
+        return pair_value(tj_pairs_find(&row->info.tags, order->key));
     if (order->entity == TJ_ENTITY_METADATA)
-        return text_value(tj_trace_info_meta(&row->info, order->key));
+        return pair_value(tj_trace_info_meta(&row->info, order->key));
     return attribute_value(row, order->attribute);
 }
 

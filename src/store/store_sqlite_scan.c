@@ -174,7 +174,7 @@ static struct tj_order_value take_value(const struct walk *w,
         v.text = tj_query_dup(q, column, w->arena);
     else
         v.number = tj_query_u64(q, column);
-    v.present = !v.is_text || v.text.len;
+    v.present = !attribute || !v.is_text || v.text.len;
     return v;
 }
 
