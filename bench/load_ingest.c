@@ -5,7 +5,7 @@
  *
  * Each connection posts one request after the other to /v1/traces and waits
  * for each answer, as exporters do.  A span is about 1.5 KB: an LLM call with
- * prompt and answer of words that do not repeat themselves; 25 spans a trace.
+ * a system prompt, a question and an answer; 25 spans a trace.
  * Bodies are made before the clock starts; only ids change from request to
  * request, so that the generator takes little of the two cores.
  *
@@ -15,6 +15,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -103,7 +104,8 @@ static void put_attribute(struct tj_buf *b, struct tj_arena *a, const char *key,
     put_bytes(b, 9, tj_buf_str(&pair));
 }
 
-/* Words of a vocabulary of 4,000, so that text compresses as text does. */
+/* Words of a vocabulary of 4,000, the frequent ones as much more frequent as
+ * in natural language (Zipf), so that text compresses as text does. */
 static tj_str words(struct tj_arena *a, size_t bytes)
 {
     static const char *const parts[] = {"ka",  "lo",  "ren", "ti", "su",  "ma",
@@ -112,7 +114,8 @@ static tj_str words(struct tj_arena *a, size_t bytes)
     struct tj_buf b;
     tj_buf_init(&b, a, SIZE_MAX);
     while (b.len < bytes) {
-        uint64_t word = next_random() % 4000;
+        double share = (double)(next_random() >> 11) / 9007199254740992.0;
+        uint64_t word = (uint64_t)pow(4000.0, share) - 1;
         tj_buf_add(&b, tj_str_c(parts[word % 16]));
         tj_buf_add(&b, tj_str_c(parts[word / 16 % 16]));
         tj_buf_add(&b, tj_str_c(parts[word / 256]));
@@ -121,10 +124,23 @@ static tj_str words(struct tj_arena *a, size_t bytes)
     return tj_buf_str(&b);
 }
 
-static tj_str message(struct tj_arena *a, const char *role, size_t bytes)
+/* The system prompt is the same in every call of a service. */
+static tj_str question(struct tj_arena *a)
 {
-    tj_str text = words(a, bytes);
-    return tj_str_printf(a, "[{\"role\":\"%s\",\"content\":\"%.*s\"}]", role,
+    tj_str text = words(a, 560);
+    return tj_str_printf(
+        a,
+        "[{\"role\":\"system\",\"content\":\"You are the assistant of a shop "
+        "for bicycles. Answer from the documents that the tools return, say so "
+        "when they hold no answer, and never promise a date of delivery.\"},"
+        "{\"role\":\"user\",\"content\":\"%.*s\"}]",
+        TJ_STR_ARG(text));
+}
+
+static tj_str answer(struct tj_arena *a)
+{
+    tj_str text = words(a, 380);
+    return tj_str_printf(a, "[{\"role\":\"assistant\",\"content\":\"%.*s\"}]",
                          TJ_STR_ARG(text));
 }
 
@@ -152,9 +168,8 @@ static void put_span(struct tj_buf *out, struct tj_arena *a, int i,
     put_attribute(&b, a, "gen_ai.operation.name", TJ_STR("chat"));
     put_attribute(&b, a, "gen_ai.provider.name", TJ_STR("openai"));
     put_attribute(&b, a, "gen_ai.request.model", TJ_STR("gpt-5"));
-    put_attribute(&b, a, "gen_ai.input.messages", message(a, "user", 800));
-    put_attribute(&b, a, "gen_ai.output.messages",
-                  message(a, "assistant", 380));
+    put_attribute(&b, a, "gen_ai.input.messages", question(a));
+    put_attribute(&b, a, "gen_ai.output.messages", answer(a));
     put_attribute(&b, a, "session.id", TJ_STR("c0ffee-4711"));
     put_bytes(out, 2, tj_buf_str(&b));
     size_t shift = out->len - b.len;
