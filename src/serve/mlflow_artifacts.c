@@ -5,14 +5,15 @@
  *         traces.json           the spans, from clients that send no OTLP
  *         attachments/<name>    images and the like, cut out of the spans
  *
- * There are no files behind it: a path is taken apart into these four words
- * and any other path is refused, so no path of a request reaches the file
- * system.  traces.json becomes spans as if they had come by OTLP, and is
- * written anew for whoever asks; attachments are records of the store, handed
- * out as downloads that no browser will show or run.
+ * There are no files behind it: a path is taken apart into these four words,
+ * or those of mlflow_files.h, and any other path is refused, so no path of a
+ * request reaches the file system.  traces.json becomes spans as if they had
+ * come by OTLP, and is written anew for whoever asks; attachments are records
+ * of the store, handed out as downloads that no browser will show or run.
  */
 #include "base/limits.h"
 #include "serve/mlflow.h"
+#include "serve/mlflow_files.h"
 #include "serve/mlflow_info.h"
 #include "serve/mlflow_spans.h"
 #include "serve/route.h"
@@ -97,8 +98,9 @@ static bool fail_no_artifact(struct tj_ml *call)
 static bool fail_other(struct tj_ml *call)
 {
     return tj_ml_fail(call, TJ_ML_NOT_IMPLEMENTED,
-                      "This server keeps the artifacts of traces only "
-                      "(traces.json and attachments), not files of runs");
+                      "This server keeps files of traces (traces.json and "
+                      "attachments), runs and logged models; this path is of "
+                      "none of them");
 }
 
 /* The file as a download that is not shown, whatever it holds (the door puts
@@ -271,6 +273,11 @@ static void put(struct tj_server *s, const struct tj_request *rq,
 {
     struct tj_ml call = begin(s, rq, out);
     struct place p = parse_path(rq->captures[0]);
+    struct tj_ml_file file;
+    if (tj_ml_file_parse(rq->captures[0], &file)) {
+        tj_ml_file_put(&call, &file);
+        return;
+    }
     switch (p.kind) {
     case SPANS: put_spans(&call, &p); return;
     case ATTACHMENT: put_attachment(&call, &p); return;
@@ -299,7 +306,22 @@ static void get(struct tj_server *s, const struct tj_request *rq,
 {
     struct tj_ml call = begin(s, rq, out);
     struct place p = parse_path(rq->captures[0]);
-    answer_place(&call, &p);
+    struct tj_ml_file file;
+    if (tj_ml_file_parse(rq->captures[0], &file))
+        tj_ml_file_get(&call, &file);
+    else
+        answer_place(&call, &p);
+}
+
+static void delete (struct tj_server *s, const struct tj_request *rq,
+                    struct tj_answer *out)
+{
+    struct tj_ml call = begin(s, rq, out);
+    struct tj_ml_file file;
+    if (tj_ml_file_parse(rq->captures[0], &file))
+        tj_ml_file_delete(&call, &file);
+    else
+        (void)fail_other(&call);
 }
 
 static void put_file(struct tj_json_writer *w, tj_str path, bool folder,
@@ -351,7 +373,12 @@ static void list(struct tj_server *s, const struct tj_request *rq,
     struct tj_trace_info info = {0};
     if (!tj_ml_begin(&call, s, rq, out))
         return;
+    struct tj_ml_file file;
     struct place p = parse_path(tj_ml_str(&call, "path"));
+    if (tj_ml_file_parse(tj_ml_str(&call, "path"), &file)) {
+        tj_ml_file_list(&call, &file);
+        return;
+    }
     if (p.kind != FOLDER && p.kind != ATTACHMENTS) {
         tj_ml_done(&call);
         return;
@@ -399,6 +426,7 @@ static void trace_artifact(struct tj_server *s, const struct tj_request *rq,
 const struct tj_route tj_routes_artifacts[] = {
     {TJ_METHOD_PUT, TJ_V2, ARTIFACTS "/{*}", TJ_ACCESS_WRITE, put},
     {TJ_METHOD_GET, TJ_V2, ARTIFACTS "/{*}", TJ_ACCESS_READ, get},
+    {TJ_METHOD_DELETE, TJ_V2, ARTIFACTS "/{*}", TJ_ACCESS_WRITE, delete},
     {TJ_METHOD_GET, TJ_V2, ARTIFACTS, TJ_ACCESS_READ, list},
     {TJ_METHOD_GET, TJ_V2 | TJ_V3, "/mlflow/get-trace-artifact", TJ_ACCESS_READ,
      trace_artifact},

@@ -390,6 +390,8 @@ static const struct tj_ml_language dataset_language = {
     .types = "['tags']",
     .attributes = "{'created_by', 'created_time', 'last_update_time', "
                   "'last_updated_by', 'name'}",
+    .order_attributes = "{'created_time', 'last_update_time', 'name'}",
+    .lists = "['name']",
 };
 
 static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,

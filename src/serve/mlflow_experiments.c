@@ -331,6 +331,7 @@ static const struct tj_ml_language experiment_language = {
     .types = "('attribute', 'tag', 'tags')",
     .attributes = "{'creation_time', 'experiment_id', 'last_update_time', "
                   "'name'}",
+    .lists = "['experiment_id']",
 };
 
 static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,

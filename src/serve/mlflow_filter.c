@@ -81,11 +81,15 @@ static bool identify_attribute(struct parser *p, unsigned not_flag,
                                struct tj_ml_field *out)
 {
     const struct tj_ml_key *key = find_key(p->lang, out->key, not_flag);
+    bool order = not_flag & TJ_ML_KEY_FILTER_ONLY;
     if (!key)
         return refuse(p,
                       "Invalid attribute key '%.*s' specified. Valid keys are "
                       "'%s'",
-                      TJ_STR_ARG(out->key), p->lang->attributes);
+                      TJ_STR_ARG(out->key),
+                      order && p->lang->order_attributes
+                          ? p->lang->order_attributes
+                          : p->lang->attributes);
     out->key = tj_str_c(key->name);
     out->flags = key->flags;
     return true;
@@ -295,6 +299,37 @@ static bool refuse_list(struct parser *p)
                      "list of string values, but got ill-formed list.");
 }
 
+/* "(...)" as it stands there; what is at hand when it is none. */
+static tj_str list_text(const struct parser *p)
+{
+    tj_str raw = p->lex.token.raw;
+    if (p->lex.token.kind != TJ_TOKEN_OPEN)
+        return raw;
+    size_t from = (size_t)(raw.ptr - p->lex.text.ptr);
+    tj_str rest = tj_str_slice(p->lex.text, from, p->lex.text.len);
+    return tj_str_slice(rest, 0, tj_str_find_byte(rest, ')') + 1);
+}
+
+/* IN, asked of something that takes no lists. */
+static bool refuse_in(struct parser *p, const struct tj_ml_field *field)
+{
+    tj_str raw = list_text(p);
+    if (field->entity == TJ_ML_METRIC)
+        return refuse(p, "Expected numeric value type for metric. Found %.*s",
+                      TJ_STR_ARG(raw));
+    if (field->flags & TJ_ML_KEY_NUMERIC)
+        return refuse(p,
+                      "Expected numeric value type for numeric attribute: "
+                      "%.*s. Found %.*s",
+                      TJ_STR_ARG(field->key), TJ_STR_ARG(raw));
+    if (field->entity == TJ_ML_ATTRIBUTE && p->lang->lists)
+        return refuse(p,
+                      "Only %s attributes support comparison with a list of "
+                      "quoted string values.",
+                      p->lang->lists);
+    return refuse_string(p, field, raw, false);
+}
+
 /* "('a', 'b')": at its "(". */
 static bool take_list(struct parser *p, struct tj_ml_clause *c)
 {
@@ -385,9 +420,8 @@ static bool take_clause(struct parser *p, struct tj_ml_clause *c)
         return check_null(p, c);
     /* MLflow looks at the value first, but for lists. */
     if (LISTS & 1u << c->op)
-        return (c->field.flags & TJ_ML_KEY_LIST
-                    ? check_op(p, c, text)
-                    : refuse_string(p, &c->field, p->lex.token.raw, false)) &&
+        return (c->field.flags & TJ_ML_KEY_LIST ? check_op(p, c, text)
+                                                : refuse_in(p, &c->field)) &&
                take_list(p, c) &&
                (!(c->field.flags & TJ_ML_KEY_ID) || check_ids(p, c));
     if (c->field.flags & TJ_ML_KEY_NUMERIC)

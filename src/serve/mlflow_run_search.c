@@ -33,6 +33,10 @@ static const struct tj_ml_language run_language = {
     .attributes = "{'Created', 'Run Name', 'Run name', 'artifact_uri', "
                   "'created', 'end_time', 'run name', 'run_id', 'run_name', "
                   "'start_time', 'status', 'user_id'}",
+    .order_attributes = "{'Created', 'artifact_uri', 'created', 'end_time', "
+                        "'run_id', 'run_name', 'start_time', 'status', "
+                        "'user_id'}",
+    .lists = "['run_id']",
     .nulls = true,
 };
 

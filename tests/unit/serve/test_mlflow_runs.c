@@ -519,6 +519,12 @@ static void test_search_filters_refused(void **state)
         {"run_id IN ()", "While parsing a list in the query, expected a "
                          "non-empty list of string values, but got empty "
                          "list"},
+        {"run_name IN ('a')", "Only ['run_id'] attributes support comparison "
+                              "with a list of quoted string values."},
+        {"params.p IN ('a')", "Expected a quoted string value for parameter "
+                              "(e.g. 'my-value'). Got value ('a')"},
+        {"start_time IN (1)", "Expected numeric value type for numeric "
+                              "attribute: start_time. Found (1)"},
         {"metrics.f IS NULL", "IS NULL / IS NOT NULL is only supported for "
                               "tags and params, not for 'metric' 'f'"},
         {"tags.a > 'b'", "Invalid comparator '>' not one of '{'!=', '=', "
