@@ -388,9 +388,9 @@ static const struct tj_ml_language dataset_language = {
     .keys = dataset_keys,
     .entities = 1 << TJ_ML_ATTRIBUTE | 1 << TJ_ML_TAG,
     .types = "['tags']",
-    .attributes = "{'created_by', 'created_time', 'last_update_time', "
+    .attributes = ": {'created_by', 'created_time', 'last_update_time', "
                   "'last_updated_by', 'name'}",
-    .order_attributes = "{'created_time', 'last_update_time', 'name'}",
+    .order_attributes = ": {'created_time', 'last_update_time', 'name'}",
     .lists = "['name']",
 };
 

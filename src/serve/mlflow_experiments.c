@@ -329,8 +329,8 @@ static const struct tj_ml_language experiment_language = {
     .keys = experiment_keys,
     .entities = 1 << TJ_ML_ATTRIBUTE | 1 << TJ_ML_TAG,
     .types = "('attribute', 'tag', 'tags')",
-    .attributes = "{'creation_time', 'experiment_id', 'last_update_time', "
-                  "'name'}",
+    .attributes = " '{'creation_time', 'experiment_id', 'last_update_time', "
+                  "'name'}'",
     .lists = "['experiment_id']",
 };
 

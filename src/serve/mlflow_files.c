@@ -84,7 +84,8 @@ static tj_str record_id(struct tj_ml *call, const struct tj_ml_file *file)
 static bool fail_none(struct tj_ml *call)
 {
     return tj_ml_fail(call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
-                      "There is no such artifact");
+                      "No such artifact: '%.*s'",
+                      TJ_STR_ARG(call->rq->captures[0]));
 }
 
 /* The run or the model is there, and covered. */

@@ -84,8 +84,8 @@ static bool identify_attribute(struct parser *p, unsigned not_flag,
     bool order = not_flag & TJ_ML_KEY_FILTER_ONLY;
     if (!key)
         return refuse(p,
-                      "Invalid attribute key '%.*s' specified. Valid keys are "
-                      "'%s'",
+                      "Invalid attribute key '%.*s' specified. Valid keys "
+                      "are%s",
                       TJ_STR_ARG(out->key),
                       order && p->lang->order_attributes
                           ? p->lang->order_attributes

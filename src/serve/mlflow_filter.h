@@ -51,7 +51,7 @@ struct tj_ml_language {
     const struct tj_ml_key *keys; /* ends with word NULL */
     unsigned entities;            /* 1 << TJ_ML_TAG and so on */
     const char *types;            /* for messages: "['metric', ...]" */
-    const char *attributes;       /* for messages: "{'name', ...}" */
+    const char *attributes;       /* for messages: " '{'name', ...}'" */
     const char *order_attributes; /* the same of orders; NULL: no others */
     const char *lists;            /* for messages: who takes IN (...) */
     bool nulls;                   /* IS NULL may be asked of tags and params */

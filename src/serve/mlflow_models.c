@@ -530,9 +530,9 @@ static const struct tj_ml_language model_language = {
     .entities = 1 << TJ_ML_ATTRIBUTE | 1 << TJ_ML_TAG | 1 << TJ_ML_PARAM |
                 1 << TJ_ML_METRIC,
     .types = "['attributes', 'metrics', 'params', 'tags']",
-    .attributes = "{'creation_timestamp', 'last_updated_timestamp', "
+    .attributes = " '{'creation_timestamp', 'last_updated_timestamp', "
                   "'model_id', 'model_type', 'name', 'source_run_id', "
-                  "'status'}",
+                  "'status'}'",
 };
 
 /* A filter asks any of a metric's values; an order takes the first: so the

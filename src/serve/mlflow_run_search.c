@@ -30,12 +30,12 @@ static const struct tj_ml_language run_language = {
     .entities = 1 << TJ_ML_ATTRIBUTE | 1 << TJ_ML_TAG | 1 << TJ_ML_PARAM |
                 1 << TJ_ML_METRIC | 1 << TJ_ML_DATASET,
     .types = "['metric', 'parameter', 'tag', 'attribute', 'dataset']",
-    .attributes = "{'Created', 'Run Name', 'Run name', 'artifact_uri', "
+    .attributes = " '{'Created', 'Run Name', 'Run name', 'artifact_uri', "
                   "'created', 'end_time', 'run name', 'run_id', 'run_name', "
-                  "'start_time', 'status', 'user_id'}",
-    .order_attributes = "{'Created', 'artifact_uri', 'created', 'end_time', "
+                  "'start_time', 'status', 'user_id'}'",
+    .order_attributes = " '{'Created', 'artifact_uri', 'created', 'end_time', "
                         "'run_id', 'run_name', 'start_time', 'status', "
-                        "'user_id'}",
+                        "'user_id'}'",
     .lists = "['run_id']",
     .nulls = true,
 };
