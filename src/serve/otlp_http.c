@@ -39,8 +39,9 @@ struct export
     struct tj_batch batch;
     struct tj_experiment given; /* by the header */
     bool is_given;
-    struct source *sources; /* one for each resource of the batch */
-    tj_trace_id *completed; /* traces whose root is in the batch */
+    struct source *sources;     /* one for each resource of the batch */
+    struct tj_trace_info *last; /* of the span before; mostly the same */
+    tj_trace_id *completed;     /* traces whose root is in the batch */
     size_t completed_count;
 };
 
@@ -257,7 +258,9 @@ static bool read_span(struct export *e, const struct tj_span *span)
     struct source *source = NULL;
     if (!read_source(e, span->resource, &source))
         return false;
-    struct tj_trace_info *info = tj_batch_info(&e->batch, span->trace_id);
+    if (!e->last || !tj_trace_id_eq(e->last->trace_id, span->trace_id))
+        e->last = tj_batch_info(&e->batch, span->trace_id);
+    struct tj_trace_info *info = e->last;
     if (!info->experiment.len) {
         info->experiment = e->is_given ? e->given.name : source->experiment;
         info->experiment_if_new = true;
