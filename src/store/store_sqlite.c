@@ -115,6 +115,20 @@ static const char *const migrations[] = {
     "CREATE INDEX trace_session ON trace(session) WHERE session <> '';"
     "CREATE INDEX assessment_session ON assessment(name)"
     " WHERE instr(metadata, '\"mlflow.trace.session\":') > 0;",
+
+    /* What most searches look at, beside what orders them; and the pairs that
+     * they ask for (store_sqlite_filter.c knows these words). */
+    "DROP INDEX trace_time;"
+    "CREATE INDEX trace_time ON"
+    " trace(time DESC, id, by_judge, stale, experiment, state, duration);"
+    "DROP INDEX trace_experiment;"
+    "CREATE INDEX trace_experiment ON"
+    " trace(experiment, time DESC, id, by_judge, stale, state, duration);"
+    "CREATE INDEX trace_source ON trace(source_id) WHERE source_id <> '';"
+    "CREATE INDEX assessment_name ON assessment(name, kind);"
+    "CREATE INDEX trace_pair_value ON trace_pair(key, value, kind)"
+    " WHERE (key NOT GLOB 'mlflow.*' OR key IN ('mlflow.sourceRun',"
+    " 'mlflow.trace.session', 'mlflow.modelId')) AND length(value) <= 64;",
 };
 
 /* -- the file ------------------------------------------------------------- */

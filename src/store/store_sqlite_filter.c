@@ -28,6 +28,7 @@ struct asking {
     /* What the sketch must admit: one of these. */
     TJ_VEC(struct tj_sketch_ask) any;
     bool sketched; /* any is made */
+    bool required; /* what matches, matches this: only ANDs are above it */
 };
 
 struct tj_sqlite_filter {
@@ -40,16 +41,21 @@ struct tj_sqlite_filter {
 
 /* -- making ready --------------------------------------------------------- */
 
+enum need { REQUIRED, OPTIONAL };
+
 static bool add_clauses(struct tj_sqlite_filter *f, const struct tj_filter *n,
-                        size_t depth, struct tj_err *err)
+                        enum need need, size_t depth, struct tj_err *err)
 {
     assert(depth < DEPTH_MAX);
-    if (n->kind != TJ_FILTER_CLAUSE)
-        return add_clauses(f, n->left, depth + 1, err) &&
+    if (n->kind != TJ_FILTER_CLAUSE) {
+        need = n->kind == TJ_FILTER_AND ? need : OPTIONAL;
+        return add_clauses(f, n->left, need, depth + 1, err) &&
                (n->kind == TJ_FILTER_NOT ||
-                add_clauses(f, n->right, depth + 1, err));
+                add_clauses(f, n->right, need, depth + 1, err));
+    }
     struct asking *asking = tj_vec_add(&f->askings, f->arena);
     asking->clause = n;
+    asking->required = need == REQUIRED;
     return tj_filter_test_init(&asking->test, n, f->arena, err);
 }
 
@@ -60,7 +66,7 @@ struct tj_sqlite_filter *tj_sqlite_filter_new(const struct tj_filter *filter,
     struct tj_sqlite_filter *f = tj_arena_new(a, struct tj_sqlite_filter);
     f->root = filter;
     f->arena = a;
-    if (add_clauses(f, filter, 0, err))
+    if (add_clauses(f, filter, REQUIRED, 0, err))
         return f;
     tj_sqlite_filter_free(f);
     return NULL;
@@ -107,15 +113,21 @@ static bool answer_sketch(const struct tj_db_ask *ask, tj_str value)
 /* -- pieces of SQL -------------------------------------------------------- */
 
 /* "tj_ask(?, expression)" */
-static void put_ask(struct tj_sqlite_filter *f, struct asking *asking,
-                    const char *expression)
+static void put_asked(struct tj_sqlite_filter *f, struct asking *asking,
+                      const char *expression)
 {
-    asking->ask.answer = answer_text;
     tj_sql_add(f->out, "tj_ask(");
     tj_sql_ask(f->out, &asking->ask);
     tj_sql_add(f->out, ", ");
     tj_sql_add(f->out, expression);
     tj_sql_add(f->out, ")");
+}
+
+static void put_ask(struct tj_sqlite_filter *f, struct asking *asking,
+                    const char *expression)
+{
+    asking->ask.answer = answer_text;
+    put_asked(f, asking, expression);
 }
 
 /* Around what is only known of traces that are not stale. */
@@ -203,17 +215,17 @@ static const char *op_sql(enum tj_filter_op op)
     }
 }
 
-/* Whole milliseconds.  Times are kept as 64 bits without a sign: one over
- * 2^63 looks negative to SQL, which is left to the evaluator. */
+/* Whole milliseconds.  Times are kept as 64 bits without a sign, and t.time is
+ * cut at 2^63: what is beyond is left to the evaluator. */
 static void put_ms(struct tj_sqlite_filter *f, const struct tj_filter *clause,
                    enum tj_sqlite_reading reading, const char *known,
                    const char *ns)
 {
     assert(op_sql(clause->op));
     tj_sql_add(f->out, reading == TJ_SQLITE_MAY
-                           ? "(t.stale OR t.request_time < 0"
+                           ? "(t.stale OR t.time = 9223372036854775807"
                              " OR t.duration < 0 OR ("
-                           : "(NOT t.stale AND t.request_time >= 0"
+                           : "(NOT t.stale AND t.time < 9223372036854775807"
                              " AND t.duration >= 0 AND (");
     tj_sql_add(f->out, known);
     tj_sql_add(f->out, " AND (");
@@ -310,13 +322,12 @@ static void put_span(struct tj_sqlite_filter *f, struct asking *asking,
         return;
     }
     open_derived(f, reading);
+    asking->ask.answer = answer_sketch;
+    put_asked(f, asking, "(SELECT bits FROM sketch WHERE trace = t.row)");
     if (!is_content(c) && tj_str_eq(c->key, TJ_STR("status")) &&
         c->op == TJ_OP_EQ && tj_str_eq(c->values[0], TJ_STR("ERROR")))
-        tj_sql_add(f->out, "t.error_count > 0 AND ");
-    asking->ask.answer = answer_sketch;
-    tj_sql_add(f->out, "tj_ask(");
-    tj_sql_ask(f->out, &asking->ask);
-    tj_sql_add(f->out, ", (SELECT bits FROM sketch WHERE trace = t.row)))");
+        tj_sql_add(f->out, " AND t.error_count > 0");
+    tj_sql_add(f->out, ")");
 }
 
 static void put_attribute(struct tj_sqlite_filter *f, struct asking *asking,
@@ -325,14 +336,12 @@ static void put_attribute(struct tj_sqlite_filter *f, struct asking *asking,
     const struct tj_filter *c = asking->clause;
     switch (c->attribute) {
     case TJ_ATTR_REQUEST_ID: put_id(f, asking); break;
-    case TJ_ATTR_TIMESTAMP_MS:
-        put_ms(f, c, reading, "t.request_time", "t.request_time");
-        break;
+    case TJ_ATTR_TIMESTAMP_MS: put_ms(f, c, reading, "t.time", "t.time"); break;
     case TJ_ATTR_EXECUTION_TIME_MS:
         put_ms(f, c, reading, "(t.duration OR t.state <> 3)", "t.duration");
         break;
     case TJ_ATTR_END_TIME_MS:
-        put_ms(f, c, reading, "t.request_time", "t.request_time + t.duration");
+        put_ms(f, c, reading, "t.time", "t.time + t.duration");
         break;
     case TJ_ATTR_STATUS: put_state(f, asking, reading); break;
     case TJ_ATTR_CLIENT_REQUEST_ID:
@@ -401,23 +410,32 @@ static void put_metadata(struct tj_sqlite_filter *f, struct asking *asking,
 
 /* -- assessments ---------------------------------------------------------- */
 
-/* "x.kind = ... AND ...": a valid one of this name, and of the wanted value. */
-static void put_valid(struct tj_sqlite_filter *f, struct asking *asking)
+/* A valid one of this name, and of the wanted value.  A plus before the name
+ * keeps SQLite from the index on it where the trace is known. */
+static void put_valid(struct tj_sqlite_filter *f, struct asking *asking,
+                      const char *name)
 {
     const struct tj_filter *c = asking->clause;
-    tj_sql_add(f->out,
-               c->entity == TJ_ENTITY_FEEDBACK ? "x.kind = 0" : "x.kind = 1");
-    tj_sql_add(f->out, " AND x.valid AND x.name = ");
+    tj_sql_add(f->out, name);
+    tj_sql_add(f->out, " = ");
     tj_sql_text(f->out, c->key);
-    tj_sql_add(f->out, " AND NOT EXISTS(SELECT 1 FROM assessment AS o"
+    tj_sql_add(f->out, c->entity == TJ_ENTITY_FEEDBACK ? " AND x.kind = 0"
+                                                       : " AND x.kind = 1");
+    if (c->op != TJ_OP_IS_NULL && c->op != TJ_OP_IS_NOT_NULL) {
+        asking->ask.answer = answer_json;
+        tj_sql_add(f->out, " AND ");
+        put_asked(f, asking, "x.value");
+    }
+    tj_sql_add(f->out, " AND x.valid"
+                       " AND NOT EXISTS(SELECT 1 FROM assessment AS o"
                        " WHERE o.trace = x.trace AND o.overrides = x.id)");
-    if (c->op == TJ_OP_IS_NULL || c->op == TJ_OP_IS_NOT_NULL)
-        return;
-    asking->ask.answer = answer_json;
-    tj_sql_add(f->out, " AND tj_ask(");
-    tj_sql_ask(f->out, &asking->ask);
-    tj_sql_add(f->out, ", x.value)");
 }
+
+#define OF_SESSION                                                             \
+    "(SELECT s.session, s.experiment FROM assessment AS x"                     \
+    " INDEXED BY assessment_session"                                           \
+    " JOIN trace AS s ON s.row = x.trace WHERE instr(x.metadata,"              \
+    " '\"mlflow.trace.session\":') > 0 AND "
 
 /* Of the trace itself, or of its session: one that says so in its metadata,
  * of any trace of the session. */
@@ -430,15 +448,12 @@ static void put_assessment(struct tj_sqlite_filter *f, struct asking *asking,
     tj_sql_add(f->out, absent ? "(NOT (" : "((");
     tj_sql_add(f->out, "EXISTS(SELECT 1 FROM assessment AS x"
                        " WHERE x.trace = t.row AND ");
-    put_valid(f, asking);
+    put_valid(f, asking, "+x.name");
     tj_sql_add(f->out, ") OR ");
     open_derived(f, reading);
     tj_sql_add(f->out, "t.session <> '' AND (t.session, t.experiment) IN"
-                       " (SELECT s.session, s.experiment FROM assessment AS x"
-                       " JOIN trace AS s ON s.row = x.trace"
-                       " WHERE instr(x.metadata,"
-                       " '\"mlflow.trace.session\":') > 0 AND ");
-    put_valid(f, asking);
+                       " " OF_SESSION);
+    put_valid(f, asking, "x.name");
     tj_sql_add(f->out, "))))");
 }
 
@@ -486,6 +501,150 @@ void tj_sqlite_filter_write(struct tj_sqlite_filter *f,
     f->out = out;
     f->next = 0;
     put_tree(f, f->root, reading, 0);
+}
+
+/* -- where to begin ------------------------------------------------------- */
+
+/* The condition of the index trace_pair_value; its words must be these. */
+#define PAIR_IS_LISTED                                                         \
+    "(key NOT GLOB 'mlflow.*' OR key IN ('mlflow.sourceRun',"                  \
+    " 'mlflow.trace.session', 'mlflow.modelId')) AND length(value) <= 64"
+
+enum { LISTED_VALUE_BYTES_MAX = 64 };
+
+static void list_ids(struct tj_sqlite_filter *f, const struct asking *asking)
+{
+    const struct tj_filter *c = asking->clause;
+    tj_sql_add(f->out, "SELECT row FROM trace WHERE id IN (NULL");
+    for (size_t i = 0; i < c->value_count; i++) {
+        tj_trace_id *id = tj_arena_new(f->arena, tj_trace_id);
+        if (!tj_trace_id_parse(c->values[i], id))
+            continue;
+        tj_sql_add(f->out, ", ");
+        tj_sql_blob(f->out,
+                    (tj_str){(const char *)id->bytes, sizeof id->bytes});
+    }
+    tj_sql_add(f->out, ") UNION ALL SELECT row FROM trace"
+                       " WHERE source_id <> '' AND source_id IN (NULL");
+    for (size_t i = 0; i < c->value_count; i++) {
+        tj_sql_add(f->out, ", ");
+        tj_sql_text(f->out, asking->test.values[i]);
+    }
+    tj_sql_add(f->out, ")");
+}
+
+static void list_pairs(struct tj_sqlite_filter *f, const char *kind, tj_str key,
+                       tj_str value)
+{
+    tj_sql_add(f->out,
+               "SELECT trace FROM trace_pair INDEXED BY"
+               " trace_pair_value WHERE " PAIR_IS_LISTED " AND kind = ");
+    tj_sql_add(f->out, kind);
+    tj_sql_add(f->out, " AND key = ");
+    tj_sql_text(f->out, key);
+    tj_sql_add(f->out, " AND value = ");
+    tj_sql_text(f->out, value);
+}
+
+static bool is_listed(tj_str key, tj_str value)
+{
+    return value.len <= LISTED_VALUE_BYTES_MAX &&
+           (!tj_str_starts(key, TJ_STR("mlflow.")) ||
+            tj_str_eq(key, TJ_STR("mlflow.sourceRun")) ||
+            tj_str_eq(key, TJ_STR("mlflow.trace.session")) ||
+            tj_str_eq(key, TJ_STR("mlflow.modelId")));
+}
+
+static bool list_metadata(struct tj_sqlite_filter *f, tj_str key, tj_str value)
+{
+    if (!is_listed(key, value))
+        return false;
+    list_pairs(f, "0", key, value);
+    if (!tj_str_eq(key, TJ_STR("mlflow.trace.session")))
+        return true;
+    tj_sql_add(f->out, " UNION ALL SELECT row FROM trace"
+                       " INDEXED BY trace_stale WHERE stale = 1"
+                       " UNION ALL SELECT row FROM trace WHERE session <> ''"
+                       " AND session = ");
+    tj_sql_text(f->out, value);
+    return true;
+}
+
+/* What put_assessment is true of, from the other side. */
+static void list_assessed(struct tj_sqlite_filter *f, struct asking *asking)
+{
+    tj_sql_add(f->out, "SELECT x.trace FROM assessment AS x WHERE ");
+    put_valid(f, asking, "x.name");
+    tj_sql_add(f->out, " UNION ALL SELECT row FROM trace"
+                       " INDEXED BY trace_stale WHERE stale = 1"
+                       " UNION ALL SELECT row FROM trace WHERE session <> ''"
+                       " AND (session, experiment) IN " OF_SESSION);
+    put_valid(f, asking, "x.name");
+    tj_sql_add(f->out, ")");
+}
+
+bool tj_sqlite_filter_list(struct tj_sqlite_filter *f, size_t index,
+                           struct tj_sql *out)
+{
+    struct asking *asking = &f->askings.items[index];
+    const struct tj_filter *c = asking->clause;
+    bool attribute = c->entity == TJ_ENTITY_ATTRIBUTE;
+    f->out = out;
+    if (!asking->required)
+        return false;
+    if (attribute && c->attribute == TJ_ATTR_REQUEST_ID &&
+        (c->op == TJ_OP_EQ || c->op == TJ_OP_IN)) {
+        list_ids(f, asking);
+        return true;
+    }
+    if (c->op != TJ_OP_IS_NULL && (c->entity == TJ_ENTITY_FEEDBACK ||
+                                   c->entity == TJ_ENTITY_EXPECTATION)) {
+        list_assessed(f, asking);
+        return true;
+    }
+    if (c->op != TJ_OP_EQ)
+        return false;
+    if (attribute && c->attribute == TJ_ATTR_RUN_ID && c->values[0].len &&
+        is_listed(TJ_STR("mlflow.sourceRun"), c->values[0]) &&
+        is_listed(c->values[0], TJ_STR("run"))) {
+        list_pairs(f, "0", TJ_STR("mlflow.sourceRun"), c->values[0]);
+        tj_sql_add(f->out, " UNION ALL ");
+        list_pairs(f, "2", c->values[0], TJ_STR("run"));
+        return true;
+    }
+    if (c->entity == TJ_ENTITY_METADATA)
+        return list_metadata(f, c->key, c->values[0]);
+    if (c->entity != TJ_ENTITY_TAG || !is_listed(c->key, c->values[0]))
+        return false;
+    list_pairs(f, "1", c->key, c->values[0]);
+    return true;
+}
+
+size_t tj_sqlite_filter_clauses(const struct tj_sqlite_filter *f)
+{
+    return f->askings.count;
+}
+
+bool tj_sqlite_filter_sketch(struct tj_sqlite_filter *f, struct tj_sql *out)
+{
+    bool any = false;
+    f->out = out;
+    tj_vec_each (&f->askings, struct asking, asking) {
+        const struct tj_filter *c = asking->clause;
+        bool of_spans =
+            c->entity == TJ_ENTITY_SPAN ||
+            (c->entity == TJ_ENTITY_ATTRIBUTE && c->attribute == TJ_ATTR_TEXT);
+        if (!of_spans || !asking->required)
+            continue;
+        find_terms(f, asking);
+        if (asking->any.count == 0)
+            continue;
+        asking->ask.answer = answer_sketch;
+        tj_sql_add(out, any ? " AND " : "");
+        put_asked(f, asking, "bits");
+        any = true;
+    }
+    return any;
 }
 
 /* -- times ---------------------------------------------------------------- */

@@ -35,6 +35,17 @@ void tj_sqlite_filter_free(struct tj_sqlite_filter *f);
 void tj_sqlite_filter_write(struct tj_sqlite_filter *f,
                             enum tj_sqlite_reading reading, struct tj_sql *out);
 
+/* Clauses are numbered from 0.  Every match is among the rows that this
+ * SELECT lists with the help of an index; false, with nothing written, when
+ * the clause has none. */
+size_t tj_sqlite_filter_clauses(const struct tj_sqlite_filter *f);
+bool tj_sqlite_filter_list(struct tj_sqlite_filter *f, size_t index,
+                           struct tj_sql *out);
+
+/* A condition on the column `bits` of table sketch that holds for every match
+ * that has a sketch and is not stale; false when there is none. */
+bool tj_sqlite_filter_sketch(struct tj_sqlite_filter *f, struct tj_sql *out);
+
 /* Times that all matches lie between: *from <= time < *end. */
 void tj_sqlite_filter_times(const struct tj_sqlite_filter *f, tj_time *from,
                             tj_time *end);

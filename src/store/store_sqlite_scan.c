@@ -8,10 +8,10 @@
  * A page is two such walks: traces at the time of the place it goes on from,
  * behind its id; then those of earlier times.  Infos are read one by one
  * behind them.  The index is named because SQLite, which knows nothing of how
- * many traces have a tag, would rather sort.
+ * many traces have a tag, would rather sort.  When the few traces that can
+ * match are known (store_sqlite_begin.h), they are looked up and sorted.
  */
-#include "store/store_sqlite_filter.h"
-#include "store/store_sqlite_int.h"
+#include "store/store_sqlite_begin.h"
 #include "store/store_sqlite_ops.h"
 
 /* What a walk gives of a row, and where it is in the SELECT. */
@@ -31,6 +31,8 @@ struct walk {
     struct tj_arena *arena;
     tj_time from; /* of what can match */
     tj_time end;
+    bool few; /* only these can match */
+    tj_sqlite_rows rows;
     struct found *found;
     size_t count;
 };
@@ -70,8 +72,7 @@ static void put_attribute_value(struct tj_sql *sql,
         tj_sql_add(sql, "iif(t.duration OR t.state <> 3, t.duration, NULL)");
         break;
     case TJ_ATTR_END_TIME_MS:
-        tj_sql_add(sql, "iif(t.request_time, t.request_time + t.duration,"
-                        " NULL)");
+        tj_sql_add(sql, "iif(t.time, t.time + t.duration, NULL)");
         break;
     case TJ_ATTR_STATUS: tj_sql_add(sql, "t.state"); break;
     case TJ_ATTR_CLIENT_REQUEST_ID:
@@ -123,12 +124,23 @@ static void put_experiments(struct tj_sql *sql, const struct tj_scan *scan)
     tj_sql_add(sql, ")");
 }
 
+static void put_rows(struct tj_sql *sql, const tj_sqlite_rows *rows)
+{
+    tj_sql_add(sql, " AND t.row IN (");
+    for (size_t i = 0; i < rows->count; i++) {
+        tj_sql_add(sql, i ? ", " : "");
+        tj_sql_u64(sql, rows->items[i]);
+    }
+    tj_sql_add(sql, ")");
+}
+
 enum part { AT_THE_PLACE, BEHIND_IT };
 
 static void put_where(const struct walk *w, enum part part, struct tj_sql *sql)
 {
     const struct tj_scan *scan = w->scan;
-    tj_sql_add(sql, scan->experiment_count == 1
+    tj_sql_add(sql, w->few ? " FROM trace AS t NOT INDEXED WHERE "
+                    : scan->experiment_count == 1
                         ? " FROM trace AS t INDEXED BY trace_experiment WHERE "
                         : " FROM trace AS t INDEXED BY trace_time WHERE ");
     tj_time time = scan->time < INT64_MAX ? scan->time : INT64_MAX;
@@ -147,6 +159,8 @@ static void put_where(const struct walk *w, enum part part, struct tj_sql *sql)
     if (!scan->with_judge_traces)
         tj_sql_add(sql, " AND NOT t.by_judge");
     put_experiments(sql, scan);
+    if (w->few)
+        put_rows(sql, &w->rows);
     if (w->filter) {
         tj_sql_add(sql, " AND ");
         tj_sqlite_filter_write(w->filter, TJ_SQLITE_MAY, sql);
@@ -213,6 +227,9 @@ static bool walk_part(struct walk *w, enum part part, struct tj_db *db,
 
 static bool walk(struct walk *w, struct tj_db *db, struct tj_err *err)
 {
+    if (w->filter &&
+        !tj_sqlite_begin_with(w->filter, db, w->arena, &w->rows, &w->few, err))
+        return false;
     bool may_be_here = w->scan->time < w->end && w->scan->time < INT64_MAX;
     if (may_be_here && !walk_part(w, AT_THE_PLACE, db, err))
         return false;
