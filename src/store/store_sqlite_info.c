@@ -62,12 +62,15 @@ void tj_sqlite_put_derived(struct tj_sqlite_info *info,
                            struct tj_arena *a)
 {
     struct tj_trace_info said = info->info;
-    if (said.state == TJ_STATE_IN_PROGRESS) /* as older versions noted it */
+    bool open = said.state == TJ_STATE_IN_PROGRESS;
+    if (open) /* as older versions noted it */
         info->said &= ~(unsigned)TJ_SAID_STATE;
     tj_sqlite_keep_said(&said, info->said);
     info->info = *derived;
     info->info.metadata = info->info.tags = (tj_pairs){0};
     tj_fold_said(&info->info, &said, a);
+    if (open && derived->span_count == 0) /* none that knows better */
+        info->info.state = TJ_STATE_IN_PROGRESS;
     info->info.links = said.links;
     info->info.row = said.row;
     info->stale = false;
