@@ -1,13 +1,14 @@
 /* bench_ingest.c - many threads that store batches: spans/s, CPU, latency.
  * SPDX-License-Identifier: Apache-2.0
  *
- *     bench_ingest [FOLDER [SECONDS [THREADS SPANS]]]
+ *     bench_ingest [FOLDER [SECONDS [THREADS SPANS [PIECES]]]]
  *
  * Each thread hands the store one batch after the other and waits for each,
  * as a server's workers do.  A span is about 1.5 KB: an LLM call whose prompt
  * and answer do not repeat themselves; 25 spans a trace.  Batches are parsed
  * before the clock starts and get new ids each time, so what is measured is
- * tj_store_add_batch alone, every write on disk before it counts.
+ * tj_store_add_batch alone, every write on disk before it counts.  With PIECES
+ * so many batches in a row bring spans of the same traces.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -132,9 +133,10 @@ static void make_batch(size_t span_count, struct tj_arena *a,
          &err);
 }
 
-/* The batch as that of other traces. */
-static void give_new_ids(struct tj_batch *b, uint64_t *random)
+/* The batch as that of other traces, which end now. */
+static void give_new_ids(struct tj_batch *b, uint64_t *random, uint64_t piece)
 {
+    uint64_t shift = tj_now() - b->spans.items[b->spans.count - 1].end;
     tj_trace_id old = {{0}};
     tj_trace_id fresh = {{0}};
     for (size_t i = 0; i < b->spans.count; i++) {
@@ -149,6 +151,11 @@ static void give_new_ids(struct tj_batch *b, uint64_t *random)
             }
         }
         s->trace_id = fresh;
+        s->span_id.bytes[0] = (unsigned char)piece;
+        if (!tj_span_id_is_none(s->parent_id))
+            s->parent_id.bytes[0] = (unsigned char)piece;
+        s->start += shift;
+        s->end += shift;
     }
 }
 
@@ -156,7 +163,7 @@ static void give_new_ids(struct tj_batch *b, uint64_t *random)
 
 struct run {
     struct tj_store *st;
-    size_t spans;
+    size_t pieces;
     _Atomic bool stop;
     _Atomic size_t latency_count;
     uint32_t *latencies_us;
@@ -177,9 +184,14 @@ static void *work(void *context)
     uint64_t random;
     tj_random_bytes(&random, sizeof random);
     random |= 1;
+    uint64_t traces = random;
     for (size_t i = 0; !w->run->stop; i++) {
         struct tj_batch *b = &w->batches[i % TEMPLATES];
-        give_new_ids(b, &random);
+        if (i % w->run->pieces == 0)
+            traces = random;
+        uint64_t again = traces;
+        give_new_ids(b, &again, i % w->run->pieces);
+        random = again ^ i << 32;
         uint64_t start = tj_mono_ns();
         must(tj_store_add_batch(w->run->st, b, &err), &err);
         size_t n = w->run->latency_count++;
@@ -210,11 +222,13 @@ static double file_mb(const char *path)
     return stat(path, &st) ? 0 : (double)st.st_size / 1e6;
 }
 
+static size_t pieces = 1;
+
 static void measure(const char *path, size_t threads, size_t spans,
                     double seconds)
 {
     struct tj_err err = {0};
-    struct run run = {.spans = spans};
+    struct run run = {.pieces = pieces};
     struct worker *workers = calloc(threads, sizeof *workers);
     run.latencies_us = calloc(LATENCIES_MAX, sizeof *run.latencies_us);
     if (!workers || !run.latencies_us)
@@ -242,11 +256,14 @@ static void measure(const char *path, size_t threads, size_t spans,
     }
     double took = (double)(tj_mono_ns() - start) / 1e9;
     cpu = cpu_s() - cpu;
+    struct tj_store_stats stats;
+    must(tj_store_stats(run.st, &stats, &err), &err);
     tj_store_close(run.st);
     size_t n = tj_size_min(run.latency_count, LATENCIES_MAX);
     qsort(run.latencies_us, n, sizeof *run.latencies_us, by_size);
-    (void)printf("%7zu %7zu %9zu %9.0f %8.2f %8.1f %8.1f %8.1f %8.0f\n",
-                 threads, spans, n, (double)written / took,
+    (void)printf("%7zu %7zu %9zu %8" PRIu64
+                 " %9.0f %8.2f %8.1f %8.1f %8.1f %8.0f\n",
+                 threads, spans, n, stats.commit_count, (double)written / took,
                  cpu / (double)written * 1e6, run.latencies_us[n / 2] / 1e3,
                  run.latencies_us[n * 99 / 100] / 1e3,
                  run.latencies_us[n - 1] / 1e3, file_mb(path));
@@ -267,9 +284,11 @@ int main(int argc, char **argv)
         return 1;
     (void)snprintf(path, sizeof path, "%s/store.db", folder);
     (void)printf("durable writes of many threads; CPU: of all, us a span\n");
-    (void)printf("%7s %7s %9s %9s %8s %8s %8s %8s %8s\n", "threads", "spans",
-                 "writes", "spans/s", "CPU us", "p50 ms", "p99 ms", "max ms",
-                 "disk MB");
+    (void)printf("%7s %7s %9s %8s %9s %8s %8s %8s %8s %8s\n", "threads",
+                 "spans", "writes", "commits", "spans/s", "CPU us", "p50 ms",
+                 "p99 ms", "max ms", "disk MB");
+    if (argc > 5)
+        pieces = strtoul(argv[5], NULL, 10);
     if (argc > 4) {
         measure(path, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10),
                 seconds);

@@ -118,10 +118,15 @@ static bool corrupt(struct tj_err *err, const char *what)
 
 /* -- writing heads -------------------------------------------------------- */
 
+/* Most columns say the same few things many times, and hashing them with a
+ * key takes longer than looking where such a text was the last time. */
+enum { RECENT = 64 };
 struct strings {
     struct tj_map map;
-    tj_str last; /* most columns say the same thing many times */
-    uint64_t last_index;
+    struct {
+        tj_str text;
+        uint64_t index;
+    } recent[RECENT];
 };
 
 static void strings_init(struct strings *s, struct tj_arena *a)
@@ -136,15 +141,18 @@ static uint64_t string_index(struct strings *s, tj_str text)
 {
     if (text.len == 0)
         return 0;
-    if (text.ptr == s->last.ptr && text.len == s->last.len)
-        return s->last_index;
+    size_t place = (text.len * 31 + (unsigned char)text.ptr[0] * 7 +
+                    (unsigned char)text.ptr[text.len - 1]) %
+                   RECENT;
+    if (tj_str_eq(text, s->recent[place].text))
+        return s->recent[place].index;
     bool fresh;
     size_t count = s->map.count;
     struct tj_map_entry *e = tj_map_add(&s->map, text, &fresh);
     if (fresh)
         e->number = count;
-    s->last = text;
-    s->last_index = e->number;
+    s->recent[place].text = text;
+    s->recent[place].index = e->number;
     return e->number;
 }
 

@@ -204,7 +204,9 @@ static bool prepare_writer(struct tj_db *db, enum tj_durability durability,
     /* What the file is comes before the first word that changes it. */
     return check_file(db, &version, err) &&
            tj_db_run(db,
-                     "PRAGMA page_size = 4096;"
+                     "PRAGMA page_size = 8192;"
+                     /* Savepoints too: else each opens a file. */
+                     "PRAGMA temp_store = MEMORY;"
                      "PRAGMA journal_mode = WAL;"
                      "PRAGMA cache_size = -16384;"
                      "PRAGMA foreign_keys = ON",

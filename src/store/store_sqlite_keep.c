@@ -28,9 +28,9 @@ enum {
     TOGETHER = 64,        /* traces looked at in one go */
     SKETCH_TOGETHER = 16, /* these are read whole */
     PROBES = 8,           /* places of the table where a row may be */
-    LOG_PAGES = 8192,
+    LOG_PAGES = 4096,
     LOG_PAGES_MAX = 16 * LOG_PAGES,
-    LOG_REST_PAGES = 1024, /* few enough to take while writers wait */
+    LOG_REST_PAGES = 512, /* few enough to take while writers wait */
     LOG_ROUNDS = 4,
 };
 #define QUIET_NS      TJ_NS_PER_SECOND
