@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/random.h"
 #include "serve/python_json.h"
+#include "text/regex.h"
 #include "text/utf8.h"
 
 tj_str tj_ml_quoted(struct tj_ml *call, tj_str text)
@@ -28,11 +29,29 @@ bool tj_ml_missing(struct tj_ml *call, const char *path)
 
 /* -- names ---------------------------------------------------------------- */
 
-static bool is_name_char(char c)
+static bool is_ascii_name(tj_str name)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80 ||
-           (c && strchr("_-. :/", c));
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                     (c >= 'A' && c <= 'Z') || (c && strchr("_-. :/", c));
+        if (!plain)
+            return false;
+    }
+    return true;
+}
+
+/* Letters and digits of any script, as Python's \w has them. */
+static bool has_name_chars(tj_str name)
+{
+    struct tj_err ignored = {0};
+    if (is_ascii_name(name))
+        return true;
+    struct tj_regex *re =
+        tj_regex_new(TJ_STR("^[/_\\pL\\pN.\\- :]*$"), 0, &ignored);
+    bool ok = re && tj_regex_test(re, name);
+    tj_regex_free(re);
+    return ok;
 }
 
 /* Takes the last segment off; out is "" or ends in one. */
@@ -82,15 +101,13 @@ static tj_str normal_path(struct tj_arena *a, tj_str path)
 
 bool tj_ml_check_name(struct tj_ml *call, const char *path, tj_str name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        if (!is_name_char(name.ptr[i]))
-            return tj_ml_fail(
-                call, TJ_ML_INVALID_PARAMETER_VALUE,
-                "Invalid value %.*s for parameter '%s' supplied: Names may "
-                "only contain alphanumerics, underscores (_), dashes (-), "
-                "periods (.), spaces ( ), colon(:) and slashes (/).",
-                TJ_STR_ARG(tj_ml_quoted(call, name)), path);
-    }
+    if (!has_name_chars(name))
+        return tj_ml_fail(
+            call, TJ_ML_INVALID_PARAMETER_VALUE,
+            "Invalid value %.*s for parameter '%s' supplied: Names may only "
+            "contain alphanumerics, underscores (_), dashes (-), periods (.), "
+            "spaces ( ), colon(:) and slashes (/).",
+            TJ_STR_ARG(tj_ml_quoted(call, name)), path);
     tj_str normal = normal_path(call->arena, name);
     if (tj_str_eq(normal, name) && !tj_str_eq(normal, TJ_STR(".")) &&
         !tj_str_starts(normal, TJ_STR("..")) &&

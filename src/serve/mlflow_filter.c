@@ -29,6 +29,18 @@ static bool refuse(struct parser *p, const char *format, ...)
                       TJ_STR_ARG(text));
 }
 
+/* What is no clause, and what stood before it. */
+static bool refuse_clause(struct parser *p, tj_str before, tj_str it)
+{
+    const char *quote = p->lang->quotes ? "'" : "";
+    if (!before.len)
+        return refuse(p, "Invalid clause(s) in filter string: %s%.*s%s", quote,
+                      TJ_STR_ARG(it), quote);
+    return refuse(p, "Invalid clause(s) in filter string: %s%.*s%s, %s%.*s%s",
+                  quote, TJ_STR_ARG(before), quote, quote, TJ_STR_ARG(it),
+                  quote);
+}
+
 static bool next(struct parser *p)
 {
     return tj_filter_lex_next(&p->lex, &p->call->err) ||
@@ -169,9 +181,7 @@ static bool take_null(struct parser *p, enum tj_filter_op *out, bool *ok)
             return false;
     }
     *ok = tj_filter_lex_is(&p->lex, "null");
-    return *ok ? next(p)
-               : refuse(p, "Invalid clause(s) in filter string: '%.*s'",
-                        TJ_STR_ARG(p->lex.token.raw));
+    return *ok ? next(p) : refuse_clause(p, (tj_str){0}, p->lex.token.raw);
 }
 
 /* The operator, with NOT before IN; what stood there as *text. */
@@ -186,8 +196,7 @@ static bool take_op(struct parser *p, tj_str word, enum tj_filter_op *out,
     if (!known || (negated && *out != TJ_OP_IN)) {
         if (p->lex.token.kind == TJ_TOKEN_END)
             *text = word;
-        return refuse(p, "Invalid clause(s) in filter string: '%.*s'",
-                      TJ_STR_ARG(*text));
+        return refuse_clause(p, (tj_str){0}, *text);
     }
     if (negated) {
         *out = TJ_OP_NOT_IN;
@@ -404,13 +413,14 @@ static bool take_clause(struct parser *p, struct tj_ml_clause *c)
     tj_str word = p->lex.token.raw;
     enum tj_filter_token_kind kind = p->lex.token.kind;
     if (kind != TJ_TOKEN_WORD && kind != TJ_TOKEN_QUOTED)
-        return refuse(p, "Invalid clause(s) in filter string: '%.*s'",
-                      TJ_STR_ARG(word));
+        return refuse_clause(p, (tj_str){0}, word);
     /* Before the identifier: "a" alone is no clause, whatever a is. */
     struct tj_filter_lexer before = p->lex;
     if (!next(p) || !take_null(p, &c->op, &null) ||
         (!null && !take_op(p, word, &c->op, &text)))
         return false;
+    if (!null && p->lex.token.kind == TJ_TOKEN_END)
+        return refuse_clause(p, word, text);
     struct tj_filter_lexer behind = p->lex;
     p->lex = before;
     if (!identify(p, TJ_ML_KEY_ORDER_ONLY, &c->field))
@@ -443,8 +453,7 @@ static bool take_clauses(struct parser *p, struct tj_ml_filter *out)
         if (p->lex.token.kind == TJ_TOKEN_END)
             break;
         if (!tj_filter_lex_is(&p->lex, "and"))
-            return refuse(p, "Invalid clause(s) in filter string: '%.*s'",
-                          TJ_STR_ARG(p->lex.token.raw));
+            return refuse_clause(p, (tj_str){0}, p->lex.token.raw);
         if (!next(p))
             return false;
         if (p->lex.token.kind == TJ_TOKEN_END)
@@ -622,6 +631,16 @@ static bool take_direction(struct parser *p, bool *descending)
     return p->lex.token.kind == TJ_TOKEN_END;
 }
 
+/* "name SIDEWAYS": at the word that is no direction. */
+static bool is_last_word(struct parser *p)
+{
+    return p->lex.token.kind == TJ_TOKEN_WORD &&
+           !tj_filter_lex_is(&p->lex, "asc") &&
+           !tj_filter_lex_is(&p->lex, "desc") &&
+           tj_filter_lex_next(&p->lex, &p->call->err) &&
+           p->lex.token.kind == TJ_TOKEN_END;
+}
+
 static bool parse_order(struct parser *p, tj_str text, struct tj_ml_order *out)
 {
     *out = (struct tj_ml_order){0};
@@ -631,8 +650,12 @@ static bool parse_order(struct parser *p, tj_str text, struct tj_ml_order *out)
          p->lex.token.kind == TJ_TOKEN_QUOTED);
     if (begun && !identify(p, TJ_ML_KEY_FILTER_ONLY, &out->field))
         return false;
-    return (begun && take_direction(p, &out->descending)) ||
-           refuse(p, "Invalid order_by clause '%.*s'. Could not be parsed.",
+    if (begun && take_direction(p, &out->descending))
+        return true;
+    if (begun && is_last_word(p))
+        return refuse(p, "Invalid ordering key in order_by clause '%.*s'.",
+                      TJ_STR_ARG(text));
+    return refuse(p, "Invalid order_by clause '%.*s'. Could not be parsed.",
                   TJ_STR_ARG(text));
 }
 
@@ -745,6 +768,22 @@ tj_str tj_ml_page_token(struct tj_arena *a, size_t offset)
     return tj_base64_write(a, tj_str_printf(a, "{\"offset\": %zu}", offset));
 }
 
+/* Python's b64decode: other characters are skipped, padding is not. */
+static bool decode_token(struct tj_arena *a, tj_str token, tj_str *out)
+{
+    struct tj_buf kept;
+    tj_buf_init(&kept, a, token.len);
+    for (size_t i = 0; i < token.len; i++) {
+        char c = token.ptr[i];
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+            (c >= 'A' && c <= 'Z') || c == '+' || c == '/' || c == '=')
+            tj_buf_byte(&kept, c);
+    }
+    *out = (tj_str){0};
+    return !kept.len ||
+           (kept.len % 4 == 0 && tj_base64_parse(a, tj_buf_str(&kept), out));
+}
+
 bool tj_ml_page_offset(struct tj_ml *call, size_t *out)
 {
     tj_str token = tj_ml_str(call, "page_token");
@@ -754,14 +793,17 @@ bool tj_ml_page_offset(struct tj_ml *call, size_t *out)
     *out = 0;
     if (!token.len)
         return true;
-    if (!tj_base64_parse(call->arena, token, &text))
+    if (!decode_token(call->arena, token, &text))
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                           "Invalid page token, could not base64-decode");
-    if (!tj_json_parse(text, call->arena, &doc, &call->err) ||
-        !tj_json_u64_loose(tj_json_find(doc.root, TJ_STR("offset")), &offset) ||
+    if (!tj_json_parse(text, call->arena, &doc, &call->err))
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "Invalid page token, decoded value=b'%.*s'",
+                          TJ_STR_ARG(tj_utf8_repair(call->arena, text)));
+    if (!tj_json_u64_loose(tj_json_find(doc.root, TJ_STR("offset")), &offset) ||
         !offset)
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                          "Invalid page token, decoded value=%.*s",
+                          "Invalid page token, parsed value=%.*s",
                           TJ_STR_ARG(tj_utf8_repair(call->arena, text)));
     *out = (size_t)offset;
     return true;

@@ -55,6 +55,7 @@ struct tj_ml_language {
     const char *order_attributes; /* the same of orders; NULL: no others */
     const char *lists;            /* for messages: who takes IN (...) */
     bool nulls;                   /* IS NULL may be asked of tags and params */
+    bool quotes;                  /* messages quote what is no clause */
 };
 
 struct tj_ml_field {

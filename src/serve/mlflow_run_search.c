@@ -6,7 +6,10 @@
 #include "serve/mlflow_run.h"
 #include "serve/mlflow_runs.h"
 
-enum { RUNS_PAGE = 1000 }; /* when a request does not say */
+enum {
+    RUNS_PAGE = 1000, /* when a request does not say */
+    RUNS_MAX = 50000,
+};
 
 /* MLflow's own spellings; run_name is what the tag says. */
 static const struct tj_ml_key run_keys[] = {
@@ -38,6 +41,7 @@ static const struct tj_ml_language run_language = {
                         "'user_id'}'",
     .lists = "['run_id']",
     .nulls = true,
+    .quotes = true,
 };
 
 /* -- what a run has ------------------------------------------------------- */
@@ -129,10 +133,19 @@ struct search {
     TJ_VEC(const void *) found;
 };
 
+/* Too many is another text than for experiments. */
+static bool check_max(struct tj_ml *call)
+{
+    int64_t max = 0;
+    const struct tj_json *v = tj_ml_arg(call, "max_results");
+    return !tj_json_i64(v, &max) || max <= RUNS_MAX ||
+           tj_ml_bad_type(call, "max_results", v);
+}
+
 static bool read_search(struct tj_ml *call, struct search *s)
 {
     struct tj_ml_list order_by;
-    if (!tj_ml_view(call, "run_view_type", &s->view) ||
+    if (!check_max(call) || !tj_ml_view(call, "run_view_type", &s->view) ||
         !tj_ml_max_results(call, RUNS_PAGE, &s->max) ||
         !tj_ml_page_offset(call, &s->offset) ||
         !tj_ml_strs(call, "order_by", &order_by) ||

@@ -140,6 +140,21 @@ static void test_delete_restore(void **state)
                    "No Experiment with id=0 exists");
 }
 
+/* Letters of any script, but no pictures. */
+static void test_unicode_tags(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    assert_call(f, "POST", AT("set-experiment-tag"),
+                "{'experiment_id': '0', 'key': 'цвет 漢字', 'value': '1'}");
+    assert_refused(f, "POST", AT("set-experiment-tag"),
+                   "{'experiment_id': '0', 'key': 'ж 🎈', 'value': '1'}",
+                   INVALID,
+                   "Invalid value \"\\u0436 \\ud83c\\udf88\" for parameter "
+                   "'key' supplied: Names may only contain alphanumerics, "
+                   "underscores (_), dashes (-), periods (.), spaces ( ), "
+                   "colon(:) and slashes (/).");
+}
+
 static void test_tags(void **state)
 {
     struct mlflow_fixture *f = *state;
@@ -265,7 +280,7 @@ static void test_search_pages(void **state)
                 FORMAT(f,
                        AT("search?max_results=3&order_by=experiment_id"
                           "&page_token=%s"),
-                       "eyJvZmZzZXQiOiAzfQ"),
+                       "eyJvZmZzZXQiOiAzfQ=="),
                 NULL);
     assert_int_equal(count_at(f, "experiments"), 1);
     assert_string_equal(at(f, "experiments.0.experiment_id"), "3");
@@ -294,11 +309,17 @@ static void test_search_refused(void **state)
                    "Invalid entity type 'foo'. Valid values are ('attribute', "
                    "'tag', 'tags')");
     assert_refused(f, "POST", AT("search"),
-                   "{'max_results': 1, 'page_token': '*'}", INVALID,
+                   "{'max_results': 1, 'page_token': 'abc'}", INVALID,
                    "Invalid page token, could not base64-decode");
     assert_refused(f, "POST", AT("search"),
+                   "{'max_results': 1, 'page_token': '*'}", INVALID,
+                   "Invalid page token, decoded value=b''");
+    assert_refused(f, "POST", AT("search"),
+                   "{'max_results': 1, 'filter': 'name ='}", INVALID,
+                   "Invalid clause(s) in filter string: name, =");
+    assert_refused(f, "POST", AT("search"),
                    "{'max_results': 1, 'order_by': ['name foo']}", INVALID,
-                   "Invalid order_by clause 'name foo'. Could not be parsed.");
+                   "Invalid ordering key in order_by clause 'name foo'.");
 }
 
 /* Somebody bound to experiment 1 sees nothing of the others. */
@@ -328,12 +349,19 @@ int main(void)
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, mlflow_setup, mlflow_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_default),        TEST(test_create),
-        TEST(test_create_refused), TEST(test_taken_by_deleted),
-        TEST(test_find_refused),   TEST(test_rename),
-        TEST(test_delete_restore), TEST(test_tags),
-        TEST(test_search_filters), TEST(test_search_orders_and_views),
-        TEST(test_search_pages),   TEST(test_search_refused),
+        TEST(test_default),
+        TEST(test_create),
+        TEST(test_create_refused),
+        TEST(test_taken_by_deleted),
+        TEST(test_find_refused),
+        TEST(test_rename),
+        TEST(test_delete_restore),
+        TEST(test_tags),
+        TEST(test_unicode_tags),
+        TEST(test_search_filters),
+        TEST(test_search_orders_and_views),
+        TEST(test_search_pages),
+        TEST(test_search_refused),
         TEST(test_grants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,7 +152,7 @@ static void test_history(void **state)
     assert_string_equal(at(f, "next_page_token"), "eyJvZmZzZXQiOiAyfQ==");
     assert_call(
         f, "GET",
-        FORMAT(f, "%s&max_results=2&page_token=eyJvZmZzZXQiOiAyfQ", target),
+        FORMAT(f, "%s&max_results=2&page_token=eyJvZmZzZXQiOiAyfQ==", target),
         NULL);
     assert_int_equal(count_at(f, "metrics"), 1);
     assert_call(f, "GET", HISTORY "?run_id=nope&metric_key=f", NULL);
@@ -514,6 +514,7 @@ static void test_search_filters_refused(void **state)
                            "abc. Use either single or double quotes."},
         {"a", "Invalid clause(s) in filter string: 'a'"},
         {"params.p", "Invalid clause(s) in filter string: 'params.p'"},
+        {"params.p =", "Invalid clause(s) in filter string: 'params.p', '='"},
         {"params.p = 'a' OR params.p = 'b'",
          "Invalid clause(s) in filter string: 'OR'"},
         {"run_id IN ()", "While parsing a list in the query, expected a "
@@ -564,7 +565,8 @@ static void test_search_views_and_pages(void **state)
     assert_string_equal(found(f, "", ", |max_results|: 2"), "cb");
     assert_string_equal(at(f, "next_page_token"), "eyJvZmZzZXQiOiAyfQ==");
     assert_string_equal(
-        found(f, "", ", |max_results|: 2, |page_token|: |eyJvZmZzZXQiOiAyfQ|"),
+        found(f, "",
+              ", |max_results|: 2, |page_token|: |eyJvZmZzZXQiOiAyfQ==|"),
         "a");
     assert_string_equal(found(f, "run_name = 'a'", ""), "a");
     assert_call(f, "POST", AT("delete"),
@@ -572,6 +574,16 @@ static void test_search_views_and_pages(void **state)
     assert_string_equal(found(f, "", ""), "cb");
     assert_string_equal(found(f, "", ", |run_view_type|: |ALL|"), "cba");
     assert_string_equal(found(f, "", ", |run_view_type|: |DELETED_ONLY|"), "a");
+    assert_string_equal(found(f, "", ", |order_by|: [|status SIDEWAYS|]"),
+                        "Invalid ordering key in order_by clause 'status "
+                        "SIDEWAYS'.");
+    assert_string_equal(found(f, "", ", |order_by|: [|status a b|]"),
+                        "Invalid order_by clause 'status a b'. Could not be "
+                        "parsed.");
+    assert_string_equal(found(f, "", ", |max_results|: 50001"),
+                        "Invalid value 50001 for parameter 'max_results' "
+                        "supplied:  Hint: Value was of type 'int'. See the API "
+                        "docs for more information about request parameters.");
     assert_string_equal(found(f, "", ", |max_results|: 0"),
                         "Invalid value 0 for parameter 'max_results' supplied. "
                         "It must be a positive integer");
