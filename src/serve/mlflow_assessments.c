@@ -278,6 +278,18 @@ static void delete (struct tj_server *s, const struct tj_request *rq,
         (void)tj_ml_fail_err(&call);
 }
 
+/* There are no issues here; said so that clients do not take the server for an
+ * older one. */
+static void get_issue(struct tj_server *s, const struct tj_request *rq,
+                      struct tj_answer *out)
+{
+    struct tj_ml call;
+    if (tj_ml_begin(&call, s, rq, out))
+        (void)tj_ml_fail(&call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
+                         "Issue with ID '%.*s' not found",
+                         TJ_STR_ARG(rq->captures[0]));
+}
+
 #define ASSESSMENTS "/mlflow/traces/{}/assessments"
 
 const struct tj_route tj_routes_assessments[] = {
@@ -285,5 +297,6 @@ const struct tj_route tj_routes_assessments[] = {
     {TJ_METHOD_GET, TJ_V3, ASSESSMENTS "/{}", TJ_ACCESS_READ, get},
     {TJ_METHOD_PATCH, TJ_V3, ASSESSMENTS "/{}", TJ_ACCESS_WRITE, update},
     {TJ_METHOD_DELETE, TJ_V3, ASSESSMENTS "/{}", TJ_ACCESS_WRITE, delete},
+    {TJ_METHOD_GET, TJ_V3, "/mlflow/issues/{}", TJ_ACCESS_READ, get_issue},
     {.run = NULL},
 };

@@ -193,6 +193,7 @@ static bool clause(struct parser *p, struct tj_filter **out)
     if (!tj_filter_check_op(f, tj_filter_lex_rest(&p->lex), p->a, p->err) ||
         !take_value(p, f))
         return false;
+    tj_filter_settle_run(f);
     *out = f;
     return true;
 }

@@ -310,6 +310,21 @@ static tj_str op_list(struct tj_arena *a, unsigned ops)
     return tj_buf_str(&names);
 }
 
+void tj_filter_settle_run(struct tj_filter *f)
+{
+    static const tj_str source_run = {"mlflow.sourceRun", 16};
+    bool equal = (1u << f->op) & (BIT(EQ) | BIT(IN));
+    if (equal && f->entity == TJ_ENTITY_METADATA &&
+        tj_str_eq(f->key, source_run)) {
+        f->entity = TJ_ENTITY_ATTRIBUTE;
+        f->attribute = TJ_ATTR_RUN_ID;
+    } else if (f->entity == TJ_ENTITY_ATTRIBUTE &&
+               f->attribute == TJ_ATTR_RUN_ID && (1u << f->op) & LIKES) {
+        f->entity = TJ_ENTITY_METADATA;
+        f->key = source_run;
+    }
+}
+
 /* What MLflow's messages list: not what is ours on top. */
 static unsigned listed_ops(const struct tj_filter *f)
 {

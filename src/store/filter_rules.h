@@ -31,6 +31,11 @@ bool tj_filter_check_op(const struct tj_filter *clause, tj_str rest,
 bool tj_filter_refuse_op(const struct tj_filter *clause, tj_str op,
                          struct tj_arena *a, struct tj_err *err) TJ_MUST_USE;
 
+/* run_id = and metadata.`mlflow.sourceRun` = are one question: the run that
+ * made the trace, or one it was linked to; patterns are tried on the
+ * metadata alone, as in MLflow. */
+void tj_filter_settle_run(struct tj_filter *clause);
+
 /* Takes the one value of a clause whose operator is known and allowed. */
 bool tj_filter_check_value(struct tj_filter *clause,
                            const struct tj_filter_token *value,

@@ -57,8 +57,8 @@ static void put_metadata_value(struct tj_sql *sql, tj_str key)
     bool session = tj_str_eq(key, TJ_STR(TJ_SESSION_KEY));
     bool user = tj_str_eq(key, TJ_STR("mlflow.trace.user"));
     put_pair_value(sql, "0", key,
-                   session ? "t.session"
-                   : user  ? "t.user"
+                   session ? "nullif(t.session, '')"
+                   : user  ? "nullif(t.user, '')"
                            : "NULL");
 }
 

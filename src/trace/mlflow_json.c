@@ -344,6 +344,21 @@ static tj_str span_type(const struct tj_span *span)
     return tj_str_c(tj_kind_name(span->kind));
 }
 
+/* In a span of MLflow's client a plain "model" is the user's own word, and
+ * readers see it as it is; other instrumentations mean their model by it. */
+static bool is_convention(const struct tj_span *span, enum tj_normal normal)
+{
+    int16_t at = span->source[normal];
+    tj_str prefix = TJ_STR("attributes.");
+    if (at < 0 || (size_t)at >= span->field_count ||
+        !has_attribute(span, "attributes.mlflow.spanType"))
+        return true;
+    tj_str name = span->fields[at].name;
+    return !tj_str_starts(name, prefix) ||
+           tj_str_find_byte(tj_str_slice(name, prefix.len, name.len), '.') !=
+               (size_t)-1;
+}
+
 static void put_derived(const struct writer *out)
 {
     const struct tj_span *s = out->span;
@@ -357,9 +372,11 @@ static void put_derived(const struct writer *out)
                "output");
     if (!has_attribute(s, "attributes.mlflow.chat.tokenUsage"))
         put_made(out, "mlflow.chat.tokenUsage", TJ_FIELD_JSON, usage);
-    if (!has_attribute(s, "attributes.mlflow.llm.model"))
+    if (!has_attribute(s, "attributes.mlflow.llm.model") &&
+        is_convention(s, TJ_NORMAL_MODEL))
         put_made(out, "mlflow.llm.model", TJ_FIELD_STRING, s->model);
-    if (!has_attribute(s, "attributes.mlflow.llm.provider"))
+    if (!has_attribute(s, "attributes.mlflow.llm.provider") &&
+        is_convention(s, TJ_NORMAL_PROVIDER))
         put_made(out, "mlflow.llm.provider", TJ_FIELD_STRING, s->provider);
     if (!has_attribute(s, "attributes.mlflow.llm.cost"))
         put_made(out, "mlflow.llm.cost", TJ_FIELD_JSON, cost);

@@ -37,6 +37,7 @@ EXPERIMENT = re.compile(r"(mlflow-artifacts:/|experiments/|[Ee]xperiment (?:ID |
 SQL_ERROR = re.compile(r"(?: Error:)? ?\((?:sqlite3|raised as)[^\n]*\n\[SQL:.*", re.DOTALL)
 PORT = re.compile(r"(host='127\.0\.0\.1', port=)\d+")
 BASE64_ID = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{11}=)(?!=)")
+PAGE = re.compile(r"Response body: '(?:<!doctype html>.*|Not Found\n)'", re.DOTALL)
 ADDRESS = re.compile(r"0x[0-9a-f]{6,16}\b")
 NEAR_S = 6 * 3600
 TEXT_MAX = 600  # longer ones are noted by their length and hash
@@ -92,6 +93,7 @@ class Scenario:
 
     def text(self, text):
         text = text.replace(self.uri, "<server>").replace(self.folder, "<folder>")
+        text = PAGE.sub("Response body: <no JSON>", text)
         text = SQL_ERROR.sub("", PORT.sub(r"\1<port>", text))
         text = BASE64_ID.sub(lambda m: self._seen("base64", base64.b64decode(m.group(0)).hex()), text)
         text = HEX_ID.sub(lambda m: self._seen((m.group(1) or "id-")[:-1], m.group(2)), text)
@@ -157,15 +159,20 @@ class Scenario:
 
     # -- the record ---------------------------------------------------------
 
+    def _add(self, label, value):
+        label = self.text(label)
+        assert label not in [known for known, _ in self.notes], f"two notes are called {label!r}"
+        self.notes.append([label, value])
+
     def note(self, label, value):
-        self.notes.append([self.text(label), self.plain(value)])
+        self._add(label, self.plain(value))
 
     def call(self, label, function, *args, **more):
         """Notes what the call gives or raises; returns its value, or None."""
         try:
             value = function(*args, **more)
         except Exception as e:  # whatever it is, it is what is compared
-            self.notes.append([self.text(label), self.error(e)])
+            self._add(label, self.error(e))
             return None
         self.note(label, value)
         return value

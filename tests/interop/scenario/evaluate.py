@@ -51,20 +51,20 @@ SCORERS = [exact, length, graded, several, breaks, silent, looks]
 
 def note_result(s, label, result, here):
     s.name(result.run_id, f"run of {label}")
-    s.note("metrics", result.metrics)
+    s.note(f"{label}: metrics", result.metrics)
     frame = result.result_df
-    s.note("columns", sorted(frame.columns))
+    s.note(f"{label}: columns", sorted(frame.columns))
     rows = []
     for row in frame.to_dict("records"):
         s.names.setdefault(row["trace_id"][3:], f"<trace of {label} {row['request']}>")
         rows.append({k: str(v) if k == "state" else v for k, v in row.items()
                      if k.endswith("/value") or k in ("trace_id", "state", "request", "response", "tags")})
-    s.note("rows", sorted(rows, key=lambda row: str(row["request"])))
+    s.note(f"{label}: rows", sorted(rows, key=lambda row: str(row["request"])))
     run = mlflow.get_run(result.run_id)
-    s.note("run", run)
+    s.note(f"{label}: run", run)
     traces = mlflow.search_traces(locations=[here], run_id=result.run_id, return_type="list")
-    s.note("traces of the run", sorted((s.plain(t) for t in traces), key=lambda t: str(t["request"])))
-    s.note("all traces", len(mlflow.search_traces(locations=[here], return_type="list", include_spans=False)))
+    s.note(f"{label}: traces of the run", sorted((s.plain(t) for t in traces), key=lambda t: str(t["request"])))
+    s.note(f"{label}: all traces", len(mlflow.search_traces(locations=[here], return_type="list", include_spans=False)))
 
 
 @step

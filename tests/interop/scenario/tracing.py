@@ -194,7 +194,7 @@ class Model(pydantic.BaseModel):
 
 
 VALUES = {
-    "int": 7, "zero": 0, "negative": -3, "big": 2**53 + 1, "int64": 2**63 - 1, "beyond": 2**80, "float": 0.1, "whole": 5.0,
+    "int": 7, "zero": 0, "negative": -3, "big": 2**53 + 1, "int64": 2**63 - 1, "float": 0.1, "whole": 5.0,
     "tiny": 1e-300, "huge": 1.7976931348623157e308, "true": True, "false": False, "none": None, "empty": "", "text": "plain",
     "json text": '{"a": 1}', "json list": "[1, 2]", "quoted": '"quoted"', "number text": "42", "float text": "1.0",
     "bool text": "true", "null text": "null", "space": "  x  ", "lines": "a\nb\tc\r\n", "unicode": "Ünïcödé ж 漢字",
@@ -221,6 +221,17 @@ def trace_values(s):
     mlflow.flush_trace_async_logging()
     for name, trace_id in ids.items():
         s.note(name, mlflow.get_trace(trace_id))
+
+
+@step
+def trace_beyond_int64(s):
+    """An int that OTLP cannot carry: the client drops the whole batch of spans."""
+    experiment(s, "trace beyond")
+    mlflow.flush_trace_async_logging()
+    with mlflow.start_span("beyond") as span:
+        span.set_inputs({"v": 2**80})
+    s.call("trace", lambda: last(s, "beyond"))
+    s.note("info", mlflow.search_traces(return_type="list", include_spans=False)[0].info.request_preview)
 
 
 @step
