@@ -505,7 +505,7 @@ static enum MHD_Result begin(struct exchange *e, const char *method)
     struct tj_err err;
     e->begun = true;
     e->rq.method = method_of(method);
-    e->rq.path = e->uri;
+    e->rq.path = tj_str_slice(e->uri, 0, tj_str_find_byte(e->uri, '?'));
     if (!take_headers(e))
         return refuse_text(e, 431, TJ_STR("too many headers"));
     const char *what = ambiguity(e);

@@ -31,7 +31,7 @@
 
 enum {
     SWEEP_MS = 250,
-    WORKER_IDLE_MS = 10000,
+    WORKER_IDLE_MS = 5000,
     SLOW_MS = 2000,       /* an answer that took longer is logged */
     SPARE_FILES = 128,    /* for the store and the like */
     TRIM_AFTER_MS = 5000, /* of quiet */
@@ -393,15 +393,19 @@ tj_str tj_serve_url(const struct tj_serve *s)
 
 /* -- running -------------------------------------------------------------- */
 
-/* Gives memory back some time after the last request. */
-static void trim_when_quiet(struct tj_serve *s, uint64_t *trimmed_ns)
+/* Gives memory back some time after the last request, and once more when the
+ * workers have ended. */
+static void trim_when_quiet(struct tj_serve *s, uint64_t *trimmed_ms)
 {
-    uint64_t last_ns = atomic_load(&s->last_end_ns);
-    if (last_ns == *trimmed_ns ||
-        tj_mono_ns() - last_ns < TRIM_AFTER_MS * TJ_NS_PER_MS)
-        return;
-    *trimmed_ns = last_ns;
-    tj_heap_trim();
+    uint64_t quiet_ms =
+        (tj_mono_ns() - atomic_load(&s->last_end_ns)) / TJ_NS_PER_MS;
+    bool due =
+        (quiet_ms >= TRIM_AFTER_MS && *trimmed_ms < TRIM_AFTER_MS) ||
+        (quiet_ms >= 2 * WORKER_IDLE_MS && *trimmed_ms < 2 * WORKER_IDLE_MS);
+    if (due)
+        tj_heap_trim();
+    if (due || quiet_ms < TRIM_AFTER_MS)
+        *trimmed_ms = quiet_ms;
 }
 
 static void refresh_auth(struct tj_serve *s)
@@ -422,7 +426,7 @@ static void refresh_auth(struct tj_serve *s)
 static int await_stop(struct tj_serve *s)
 {
     struct timespec wait = {.tv_nsec = SWEEP_MS * (long)TJ_NS_PER_MS};
-    uint64_t trimmed_ns = 0;
+    uint64_t trimmed_ms = 0;
     sigset_t set;
     stop_signals(&set);
     while (!atomic_load(&s->stopping)) {
@@ -431,7 +435,7 @@ static int await_stop(struct tj_serve *s)
             return got;
         tj_http_sweep(s->http);
         refresh_auth(s);
-        trim_when_quiet(s, &trimmed_ns);
+        trim_when_quiet(s, &trimmed_ms);
     }
     return 0;
 }
