@@ -22,13 +22,13 @@ static tj_str text_of(const struct args *args, const char *name)
 }
 
 /* 0..65535; 0 asks the system for a free one. */
-static bool read_port(const struct args *args, unsigned *out)
+static bool read_port(const struct args *args, const char *name, unsigned *out)
 {
-    const char *text = args_value(args, "port");
+    const char *text = args_value(args, name);
     uint64_t port = DEFAULT_PORT;
     if (text && (!tj_str_to_u64(tj_str_c(text), &port) || port > 65535)) {
         complain(EXIT_INPUT,
-                 "serve: --port must be a number from 0 to 65535, not '%s'",
+                 "serve: --%s must be a number from 0 to 65535, not '%s'", name,
                  text);
         return false;
     }
@@ -99,10 +99,12 @@ static bool read_options(const struct args *args, struct tj_serve_options *o)
         .host = text_of(args, "host"),
         .auth_file = args_value(args, "auth-file"),
         .unsafe_no_auth = args_has(args, "unsafe-no-auth"),
+        .grpc = args_has(args, "grpc-port"),
         .allowed_hosts = text_of(args, "allowed-hosts"),
         .allowed_origins = text_of(args, "allowed-origins"),
     };
-    return read_port(args, &o->port) &&
+    return read_port(args, "port", &o->port) &&
+           read_port(args, "grpc-port", &o->grpc_port) &&
            read_size(args, "body-max", &o->body_bytes_max) &&
            args_count(args, "threads", 0, WORKERS_MAX, &o->workers_max) &&
            args_count(args, "idle-timeout", 0, SECONDS_MAX, &o->idle_seconds) &&
@@ -139,6 +141,17 @@ static int list_routes(void)
     return EXIT_DONE;
 }
 
+static void print_urls(const struct args *args, tj_str url, tj_str grpc)
+{
+    bool json = args_has(args, "json");
+    (void)printf(json ? "{\"url\":\"%.*s\"" : "listening on %.*s",
+                 TJ_STR_ARG(url));
+    if (grpc.len)
+        (void)printf(json ? ",\"grpc_url\":\"%.*s\"" : ", gRPC on %.*s",
+                     TJ_STR_ARG(grpc));
+    (void)puts(json ? "}" : "");
+}
+
 static int run_serve(const struct args *args)
 {
     struct tj_serve_options options;
@@ -150,10 +163,7 @@ static int run_serve(const struct args *args)
         return EXIT_INPUT;
     if (!tj_serve_open(&options, &s, &err))
         return failed(&err);
-    tj_str url = tj_serve_url(s);
-    (void)printf(args_has(args, "json") ? "{\"url\":\"%.*s\"}\n"
-                                        : "listening on %.*s\n",
-                 TJ_STR_ARG(url));
+    print_urls(args, tj_serve_url(s), tj_serve_grpc_url(s));
     (void)fflush(stdout);
     int code = tj_serve_run(s, &err) ? EXIT_DONE : failed(&err);
     tj_serve_close(s);
@@ -163,6 +173,8 @@ static int run_serve(const struct args *args)
 static const struct option_spec options[] = {
     {"host", 0, "HOST", "address to listen on (127.0.0.1)", false},
     {"port", 'p', "N", "port (5000); 0: a free one", false},
+    {"grpc-port", 0, "N", "also take OTLP over gRPC, on this port (4317)",
+     false},
     {"auth-file", 0, "FILE", "credentials (the store's path with .auth behind)",
      false},
     {"unsafe-no-auth", 0, NULL, "listen beyond loopback without authentication",

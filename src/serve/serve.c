@@ -20,6 +20,7 @@
 #include "serve/auth.h"
 #include "serve/auth_file.h"
 #include "serve/body.h"
+#include "serve/grpc.h"
 #include "serve/guard.h"
 #include "serve/http.h"
 #include "serve/meter.h"
@@ -48,7 +49,9 @@ struct tj_serve {
     struct tj_room room;
     struct tj_pool *pool;
     struct tj_http *http;
+    struct tj_grpc *grpc; /* NULL: not wanted */
     tj_str url;
+    tj_str grpc_url;
     atomic_bool stopping;
     atomic_uint_fast64_t last_end_ns; /* of a request */
 };
@@ -214,12 +217,18 @@ static void on_end(void *ctx, const struct tj_http_end *end)
     tj_log_end(&line);
 }
 
+static unsigned connections(struct tj_serve *s)
+{
+    return tj_http_connections(s->http) +
+           (s->grpc ? tj_grpc_connections(s->grpc) : 0);
+}
+
 static void on_gauges(void *ctx, struct tj_gauges *out)
 {
     struct tj_serve *s = ctx;
     struct tj_pool_counts counts = tj_pool_counts(s->pool);
     *out = (struct tj_gauges){
-        .connections = tj_http_connections(s->http),
+        .connections = connections(s),
         .requests = tj_http_requests(s->http),
         .workers = counts.workers,
         .busy_workers = counts.busy,
@@ -329,6 +338,18 @@ static bool open_store(struct tj_serve *s, struct tj_err *err)
     return true;
 }
 
+static bool listen_at(struct tj_serve *s, unsigned *port, int *fd, tj_str *url,
+                      struct tj_err *err)
+{
+    tj_str host = s->options.host;
+    bool v6 = tj_str_find_byte(host, ':') != (size_t)-1 && host.ptr[0] != '[';
+    if (!tj_http_listen(host, port, fd, err))
+        return false;
+    *url = tj_str_printf(&s->arena, "http://%s%.*s%s:%u", v6 ? "[" : "",
+                         TJ_STR_ARG(host), v6 ? "]" : "", *port);
+    return true;
+}
+
 static bool open_http(struct tj_serve *s, struct tj_err *err)
 {
     struct tj_serve_options *o = &s->options;
@@ -347,16 +368,17 @@ static bool open_http(struct tj_serve *s, struct tj_err *err)
         .ops = &http_ops,
         .ctx = s,
     };
-    bool v6 =
-        tj_str_find_byte(o->host, ':') != (size_t)-1 && o->host.ptr[0] != '[';
-    if (!tj_http_listen(o->host, &o->port, &http.listen_fd, err))
+    if (!listen_at(s, &o->port, &http.listen_fd, &s->url, err))
         return false;
-    s->url = tj_str_printf(&s->arena, "http://%s%.*s%s:%u", v6 ? "[" : "",
-                           TJ_STR_ARG(o->host), v6 ? "]" : "", o->port);
     if (!tj_pool_open(&pool, &s->pool, err))
         return false;
     http.pool = s->pool;
-    return tj_http_open(&http, &s->http, err);
+    if (!tj_http_open(&http, &s->http, err))
+        return false;
+    http.connections_max /= 4;
+    return !o->grpc ||
+           (listen_at(s, &o->grpc_port, &http.listen_fd, &s->grpc_url, err) &&
+            tj_grpc_open(&http, &s->grpc, err));
 }
 
 bool tj_serve_open(const struct tj_serve_options *options,
@@ -389,6 +411,11 @@ bool tj_serve_open(const struct tj_serve_options *options,
 tj_str tj_serve_url(const struct tj_serve *s)
 {
     return s->url;
+}
+
+tj_str tj_serve_grpc_url(const struct tj_serve *s)
+{
+    return s->grpc_url;
 }
 
 /* -- running -------------------------------------------------------------- */
@@ -454,11 +481,13 @@ static bool drain(struct tj_serve *s)
     uint64_t end_ns = tj_mono_ns() + TJ_DRAIN_SECONDS * TJ_NS_PER_SECOND;
     struct timespec pause = {.tv_nsec = 10 * (long)TJ_NS_PER_MS};
     tj_http_drain(s->http);
-    while (tj_http_connections(s->http) && tj_mono_ns() < end_ns) {
+    if (s->grpc)
+        tj_grpc_drain(s->grpc);
+    while (connections(s) && tj_mono_ns() < end_ns) {
         (void)nanosleep(&pause, NULL);
         tj_http_sweep(s->http);
     }
-    bool all = tj_http_connections(s->http) == 0;
+    bool all = connections(s) == 0;
     return tj_pool_drain(s->pool, end_ns + TJ_NS_PER_SECOND) && all;
 }
 
@@ -467,6 +496,8 @@ bool tj_serve_run(struct tj_serve *s, struct tj_err *err)
     struct tj_log_line line;
     tj_log_begin(&line, &s->options.log, TJ_LOG_INFO, "listening");
     tj_log_str(&line, "url", s->url);
+    if (s->grpc)
+        tj_log_str(&line, "grpc", s->grpc_url);
     tj_log_str(&line, "store", tj_str_c(tj_store_url(s->tj)));
     tj_log_str(&line, "auth",
                tj_auth_is_required(s->auth) ? TJ_STR("required")
@@ -499,6 +530,7 @@ void tj_serve_close(struct tj_serve *s)
         return;
     tj_pool_close(s->pool);
     tj_http_close(s->http);
+    tj_grpc_close(s->grpc);
     tj_close(s->tj);
     tj_auth_close(s->auth);
     tj_meter_release(&s->meter);

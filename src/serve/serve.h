@@ -29,6 +29,8 @@ struct tj_serve_options {
     bool relaxed;          /* durability */
     tj_str host;           /* empty: 127.0.0.1 */
     unsigned port;         /* 0: any free one */
+    bool grpc;             /* also OTLP over gRPC, on grpc_port */
+    unsigned grpc_port;    /* 0: any free one */
     const char *auth_file; /* NULL: beside the store */
     bool unsafe_no_auth;
     tj_str allowed_hosts; /* lists with commas; they must outlive it */
@@ -44,6 +46,8 @@ bool tj_serve_open(const struct tj_serve_options *options,
                    struct tj_serve **out, struct tj_err *err) TJ_MUST_USE;
 /* "http://127.0.0.1:5000"; lives as long as s. */
 tj_str tj_serve_url(const struct tj_serve *s);
+/* "http://127.0.0.1:4317", or empty. */
+tj_str tj_serve_grpc_url(const struct tj_serve *s);
 /* False: it had to leave something unfinished. */
 bool tj_serve_run(struct tj_serve *s, struct tj_err *err) TJ_MUST_USE;
 /* As a signal does. */
