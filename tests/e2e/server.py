@@ -9,6 +9,7 @@ It listens on an ephemeral port of the loopback and is ended (or killed) with th
 """
 import http.client
 import json
+import re
 import signal
 import subprocess
 
@@ -24,7 +25,8 @@ class Server:
         if "http://" not in line:
             self.kill()
             raise AssertionError(f"serve did not start: {line!r} {(case.folder / 'serve.log').read_text()[-2000:]}")
-        self.url = line[line.index("http://"):].strip('"}\n')
+        self.url, *grpc = re.findall(r'http://[^\s",]+', line)
+        self.grpc_url = grpc[0] if grpc else None
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def request(self, method, path, body=None, headers=None):
