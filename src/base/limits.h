@@ -51,6 +51,9 @@
 #define TJ_ATTACHMENT_BYTES_MAX      ((size_t)32 << 20)
 #define TJ_ATTACHMENT_NAME_BYTES_MAX ((size_t)128)
 
+/* Groups of one question for metrics: hours of a month by 100 names. */
+#define TJ_METRIC_GROUPS_MAX ((size_t)100000)
+
 /* -- filters of search_traces -------------------------------------------- */
 /* A filter with an IN list of some hundred trace ids is 20 KB. */
 #define TJ_FILTER_BYTES_MAX ((size_t)65536)

@@ -23,8 +23,8 @@ static bool read_text(struct tj_ml *call, struct tj_trace *trace, size_t span,
 }
 
 /* mlflow.llm.cost, or OpenInference's two attributes. */
-static bool read_parts(struct tj_ml *call, struct tj_trace *trace, size_t span,
-                       double *input, double *output)
+bool tj_ml_span_cost(struct tj_ml *call, struct tj_trace *trace, size_t span,
+                     double *input, double *output)
 {
     struct tj_json_doc doc = {0};
     struct tj_err ignored = {0};
@@ -57,7 +57,7 @@ static bool sum(struct tj_ml *call, struct tj_trace *trace, struct cost *out)
         counted[i] = true;
         if (!tj_store_load_fields(trace, i, &call->err))
             return false;
-        out->known &= read_parts(call, trace, i, &input, &output);
+        out->known &= tj_ml_span_cost(call, trace, i, &input, &output);
         out->input += input;
         out->output += output;
     }

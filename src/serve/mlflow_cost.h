@@ -13,4 +13,9 @@
 bool tj_ml_cost(struct tj_ml *call, const struct tj_trace_info *info,
                 tj_str *out);
 
+/* The parts of one span of an open trace, whose fields are loaded; false when
+ * the span does not tell them. */
+bool tj_ml_span_cost(struct tj_ml *call, struct tj_trace *trace, size_t span,
+                     double *input, double *output);
+
 #endif
