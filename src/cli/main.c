@@ -13,8 +13,8 @@ const struct command *const commands[] = {
 };
 
 const struct option_spec common_options[] = {
-    {"store", 0, "URL", "a path, sqlite:///... or memory: (TRACEJUDGE_STORE)",
-     false},
+    {"store", 0, "URL",
+     "a path, mlflow+http://host:port or memory: (TRACEJUDGE_STORE)", false},
     {"json", 0, NULL, "print JSON, one object a line", false},
     {"no-color", 0, NULL, "no colours, also on a terminal (NO_COLOR)", false},
     {"help", 'h', NULL, "this help", false},

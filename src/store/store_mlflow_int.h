@@ -27,12 +27,18 @@ struct tj_mlflow_place {
 typedef TJ_VEC(struct tj_mlflow_place) tj_mlflow_places;
 
 /* What the newest page of a search said of the assessments of its traces, for
- * the filter that looks at them right after. */
+ * the filter that looks at them right after; and those of whole sessions. */
+struct tj_mlflow_session {
+    tj_str name;
+    uint64_t experiment_id;
+    struct tj_assessments assessments;
+};
 struct tj_mlflow_memo {
     struct tj_arena arena;
     uint64_t until_ns; /* monotonic; 0: nothing is kept */
     TJ_VEC(struct tj_assessment) assessments;
     TJ_VEC(tj_trace_id) ids;
+    TJ_VEC(struct tj_mlflow_session) sessions;
 };
 
 struct tj_mlflow {
@@ -189,16 +195,30 @@ bool tj_mlflow_scan(struct tj_store *st, const struct tj_scan *scan,
                     struct tj_err *err);
 bool tj_mlflow_resolve(struct tj_store *st, const tj_trace_id range[2],
                        tj_trace_id *out, size_t *count, struct tj_err *err);
+bool tj_mlflow_session_assessments(struct tj_store *st,
+                                   const struct tj_trace_info *info,
+                                   struct tj_arena *a,
+                                   struct tj_assessments *out,
+                                   struct tj_err *err);
 bool tj_mlflow_newest(struct tj_store *st, tj_trace_id *out, bool *found,
                       struct tj_err *err);
 
 /* -- store_mlflow_label.c -------------------------------------------------- */
 
+void tj_mlflow_copy_assessment(const struct tj_assessment *from,
+                               struct tj_arena *a, struct tj_assessment *out);
 /* Forgets what the newest page said. */
 void tj_mlflow_forget(struct tj_mlflow *m);
 /* Keeps what it says of one trace. */
 void tj_mlflow_remember(struct tj_mlflow *m, tj_trace_id id,
                         const struct tj_batch *batch);
+
+/* The same of a session; false: nothing is kept of it. */
+void tj_mlflow_remember_session(struct tj_mlflow *m,
+                                const struct tj_mlflow_session *session);
+bool tj_mlflow_recall_session(struct tj_mlflow *m,
+                              const struct tj_trace_info *info,
+                              struct tj_arena *a, struct tj_assessments *out);
 
 bool tj_mlflow_add_assessment(struct tj_store *st, struct tj_assessment *as,
                               struct tj_arena *a, struct tj_err *err);

@@ -45,8 +45,8 @@ void tj_mlflow_forget(struct tj_mlflow *m)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
-static void copy_assessment(const struct tj_assessment *from,
-                            struct tj_arena *a, struct tj_assessment *out)
+void tj_mlflow_copy_assessment(const struct tj_assessment *from,
+                               struct tj_arena *a, struct tj_assessment *out)
 {
     struct tj_assessment c = *from;
     tj_str *texts[] = {
@@ -73,8 +73,8 @@ void tj_mlflow_remember(struct tj_mlflow *m, tj_trace_id id,
     memo->until_ns = tj_mono_ns() + MEMO_SECONDS * TJ_NS_PER_SECOND;
     *tj_vec_add(&memo->ids, &memo->arena) = id;
     tj_vec_each (&batch->assessments, const struct tj_assessment, as)
-        copy_assessment(as, &memo->arena,
-                        tj_vec_add(&memo->assessments, &memo->arena));
+        tj_mlflow_copy_assessment(as, &memo->arena,
+                                  tj_vec_add(&memo->assessments, &memo->arena));
     (void)pthread_mutex_unlock(&m->lock);
 }
 
@@ -93,7 +93,49 @@ static bool recall(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
     if (known) {
         tj_vec_each (&m->memo.assessments, const struct tj_assessment, as) {
             if (tj_trace_id_eq(as->trace_id, id))
-                copy_assessment(as, a, tj_vec_add(out, a));
+                tj_mlflow_copy_assessment(as, a, tj_vec_add(out, a));
+        }
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+    return known;
+}
+
+static void copy_all(const struct tj_assessments *from, struct tj_arena *a,
+                     struct tj_assessments *out)
+{
+    out->items = tj_arena_array(a, struct tj_assessment, from->count);
+    out->count = from->count;
+    for (size_t i = 0; i < from->count; i++)
+        tj_mlflow_copy_assessment(&from->items[i], a, &out->items[i]);
+}
+
+void tj_mlflow_remember_session(struct tj_mlflow *m,
+                                const struct tj_mlflow_session *session)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    struct tj_arena *a = &m->memo.arena;
+    if (m->memo.until_ns) { /* else nobody filters */
+        struct tj_mlflow_session *kept = tj_vec_add(&m->memo.sessions, a);
+        kept->name = tj_str_dup(a, session->name);
+        kept->experiment_id = session->experiment_id;
+        copy_all(&session->assessments, a, &kept->assessments);
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+bool tj_mlflow_recall_session(struct tj_mlflow *m,
+                              const struct tj_trace_info *info,
+                              struct tj_arena *a, struct tj_assessments *out)
+{
+    bool known = false;
+    (void)pthread_mutex_lock(&m->lock);
+    if (tj_mono_ns() < m->memo.until_ns) {
+        tj_vec_each (&m->memo.sessions, const struct tj_mlflow_session, s) {
+            if (known || s->experiment_id != info->experiment_id ||
+                !tj_str_eq(s->name, info->session))
+                continue;
+            copy_all(&s->assessments, a, out);
+            known = true;
         }
     }
     (void)pthread_mutex_unlock(&m->lock);

@@ -29,6 +29,7 @@ enum {
     /* How many traces are looked through for the id that begins so, on a
      * server that cannot be asked. */
     RESOLVE_ROWS_MAX = 5000,
+    SESSION_ROWS_MAX = 5000, /* traces of one session */
 };
 
 /* -- asking ---------------------------------------------------------------- */
@@ -51,6 +52,7 @@ struct walk {
     struct tj_arena scratch;
     const struct tj_json *rows;
     const struct tj_json *at; /* the next of rows */
+    struct tj_batch batch;    /* of the row at hand, for its assessments */
     size_t taken;             /* of this page, so far */
     bool ended;
 };
@@ -114,7 +116,8 @@ static bool next_page(struct walk *w, struct tj_err *err)
                                       TJ_STR("/api/3.0/mlflow/traces/search"),
                                   .body = question(w, &fresh)};
     const struct tj_json *root = NULL;
-    tj_mlflow_forget(w->m);
+    if (w->eval)
+        tj_mlflow_forget(w->m);
     if (!tj_mlflow_ask(w->m, &r, &fresh, &root, err)) {
         tj_arena_release(&fresh);
         return false;
@@ -164,15 +167,14 @@ static enum tj_step walk_next(struct walk *w, struct tj_trace_info *out,
             continue;
         }
         const struct tj_json *row = w->at;
-        struct tj_batch batch;
         bool met = false;
-        tj_batch_init(&batch, &w->arena);
+        tj_batch_init(&w->batch, &w->arena);
         w->at = tj_json_next(w->rows, row);
         w->taken++;
-        if (!tj_mlflow_take_info(w->m, row, &batch, out, err))
+        if (!tj_mlflow_take_info(w->m, row, &w->batch, out, err))
             return TJ_FAILED;
         if (w->eval)
-            tj_mlflow_remember(w->m, out->trace_id, &batch);
+            tj_mlflow_remember(w->m, out->trace_id, &w->batch);
         if (!matches(w, out, &met, err))
             return TJ_FAILED;
         if (met)
@@ -384,6 +386,69 @@ bool tj_mlflow_scan(struct tj_store *st, const struct tj_scan *scan,
     walk_release(&w);
     tj_arena_release(&scratch);
     return ok && step != TJ_FAILED;
+}
+
+/* -- what is said of a whole session --------------------------------------- */
+
+static tj_str session_filter(tj_str session, struct tj_arena *a)
+{
+    struct tj_filter clause = {.kind = TJ_FILTER_CLAUSE,
+                               .entity = TJ_ENTITY_METADATA,
+                               .key = TJ_STR(TJ_SESSION_KEY),
+                               .op = TJ_OP_EQ,
+                               .values = &session,
+                               .value_count = 1};
+    return tj_mlflow_ask_filter(&clause, a).text;
+}
+
+static bool speaks_for_session(const struct tj_assessment *as)
+{
+    return as->valid && tj_assessment_meta(as, TJ_STR(TJ_SESSION_KEY)).len;
+}
+
+static bool walk_session(struct walk *w, struct tj_mlflow_session *s,
+                         struct tj_arena *a, struct tj_err *err)
+{
+    TJ_VEC(struct tj_assessment) list = {0};
+    struct tj_trace_info info;
+    enum tj_step step = TJ_ROW;
+    for (size_t i = 0; i < SESSION_ROWS_MAX && step == TJ_ROW; i++) {
+        step = walk_next(w, &info, err);
+        if (step != TJ_ROW || !tj_str_eq(info.session, s->name))
+            continue;
+        tj_vec_each (&w->batch.assessments, const struct tj_assessment, as) {
+            if (speaks_for_session(as))
+                tj_mlflow_copy_assessment(as, a, tj_vec_add(&list, a));
+        }
+    }
+    s->assessments = (struct tj_assessments){list.items, list.count};
+    return step != TJ_FAILED;
+}
+
+bool tj_mlflow_session_assessments(struct tj_store *st,
+                                   const struct tj_trace_info *info,
+                                   struct tj_arena *a,
+                                   struct tj_assessments *out,
+                                   struct tj_err *err)
+{
+    struct tj_mlflow *m = tj_mlflow_self(st);
+    struct tj_mlflow_session s = {.name = info->session,
+                                  .experiment_id = info->experiment_id};
+    if (tj_mlflow_recall_session(m, info, a, out))
+        return true;
+    struct walk w = {.m = m,
+                     .st = st,
+                     .filter = session_filter(info->session, a),
+                     .time = UINT64_MAX,
+                     .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
+                     .with_judge_traces = true};
+    bool ok = choose_places(m, &info->experiment_id, 1, a, &w.places, err) &&
+              walk_session(&w, &s, a, err);
+    walk_release(&w);
+    if (ok)
+        tj_mlflow_remember_session(m, &s);
+    *out = s.assessments;
+    return ok;
 }
 
 bool tj_mlflow_newest(struct tj_store *st, tj_trace_id *out, bool *found,

@@ -336,6 +336,28 @@ static void feedback_is_filtered_without_asking_again(void **state)
     end(w);
 }
 
+#define IN_SESSION "\"trace_metadata\":{\"mlflow.trace.session\":\"s1\"}"
+
+static void feedback_may_speak_for_a_session(void **state)
+{
+    (void)state;
+    struct world *w = begin("session", "");
+    tell_many(w, 3, 8);
+    tell(w, "{\"traces\":[" INFO(TRACE_1, "1", "00.000", IN_SESSION) "}," INFO(
+                TRACE_2, "1", "01.000", IN_SESSION) "}]}");
+    struct tj_assessment as = feedback("\"good\"", NULL);
+    assert_ok(tj_store_add_assessment(w->st, &as, &w->a, &w->err), w->err);
+    assert_int_equal(matches(w, "feedback.quality = 'good'"), 1);
+    struct tj_assessment whole = feedback("\"fine\"", NULL);
+    tj_assessment_set_meta(&whole, &w->a, TJ_STR(TJ_SESSION_KEY), TJ_STR("s1"));
+    assert_ok(tj_store_add_assessment(w->st, &whole, &w->a, &w->err), w->err);
+    /* The server of this test knows no filters of feedback. */
+    assert_int_equal(matches(w, "feedback.quality = 'fine'"), 2);
+    assert_int_equal(matches(w, "feedback.quality IS NULL"),
+                     7); /* of 8, one is a judge's */
+    end(w);
+}
+
 static void experiments_are_chosen(void **state)
 {
     (void)state;
@@ -588,6 +610,7 @@ int main(void)
         cmocka_unit_test(other_orders_page_too),
         cmocka_unit_test(filters_are_exact),
         cmocka_unit_test(feedback_is_filtered_without_asking_again),
+        cmocka_unit_test(feedback_may_speak_for_a_session),
         cmocka_unit_test(experiments_are_chosen),
         cmocka_unit_test(ids_resolve),
         cmocka_unit_test(the_server_is_asked_no_less_than_we_want),
