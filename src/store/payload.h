@@ -59,8 +59,8 @@ uint64_t tj_payload_add(struct tj_payload_writer *w, tj_str name, tj_str text);
 /* Offset of the next byte of the stream. */
 uint64_t tj_payload_bytes(const struct tj_payload_writer *w);
 /* The blocks in order: TJ_PAYLOAD_BLOCK_BYTES each, the last one what is
- * left.  room is as large as a block; false after the last.  To be asked when
- * all texts were added. */
+ * left.  room is as large as a block, or as all of the stream; false after the
+ * last.  To be asked when all texts were added. */
 bool tj_payload_next_block(struct tj_payload_writer *w, char *room,
                            tj_str *out);
 void tj_payload_ropes_write(const struct tj_payload_writer *w,

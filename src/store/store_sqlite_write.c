@@ -107,7 +107,11 @@ static bool pack_texts(struct packing *p, struct tj_err *err)
     p->out->stream_bytes = tj_payload_bytes(p->payload);
     bool ok = tj_buf_ok(&ropes, "ropes of a trace", err) &&
               pack(p, tj_buf_str(&ropes), &p->out->ropes, err);
-    char *room = tj_arena_alloc(&scratch, TJ_PAYLOAD_BLOCK_BYTES);
+    /* Most traces of a batch are far smaller than a block. */
+    size_t block_bytes = p->out->stream_bytes < TJ_PAYLOAD_BLOCK_BYTES
+                             ? (size_t)p->out->stream_bytes
+                             : (size_t)TJ_PAYLOAD_BLOCK_BYTES;
+    char *room = tj_arena_alloc(&scratch, block_bytes);
     tj_str block;
     while (ok && tj_payload_next_block(p->payload, room, &block))
         ok = pack(p, block, tj_vec_add(&p->out->blocks, p->arena), err);

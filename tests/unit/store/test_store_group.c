@@ -178,6 +178,20 @@ static bool write_label(struct writer *w)
     return ok;
 }
 
+/* Its spans are written before it fails: they must go again. */
+static bool write_half(struct writer *w)
+{
+    struct tj_arena a = {0};
+    struct tj_batch b;
+    batch_init(&b, &a);
+    add_span(&b, w->number, 1, 0);
+    *tj_vec_add(&b.assessments, &a) =
+        (struct tj_assessment){.trace_id = trace_id(99), .name = TJ_STR("n")};
+    bool ok = tj_store_add_batch(w->st, &b, &w->err);
+    tj_arena_release(&a);
+    return ok;
+}
+
 static bool roll_back(struct tj_db *db, void *ctx, struct tj_err *err)
 {
     tj_db_rollback(db);
@@ -263,7 +277,7 @@ static void a_failing_write_takes_no_other_with_it(void **state)
     struct tj_arena a = {0};
     tj_str path;
     struct tj_store *st = open_store(TJ_DURABLE, &a, &path);
-    struct writer w[6];
+    struct writer w[7];
     struct gate gate;
     shut(&gate, st);
     line_up(&w[0], st, 1, write_spans);
@@ -271,11 +285,12 @@ static void a_failing_write_takes_no_other_with_it(void **state)
     line_up(&w[2], st, 1, write_tag);
     line_up(&w[3], st, 98, write_label); /* no such trace */
     line_up(&w[4], st, 1, write_label);
-    line_up(&w[5], st, 2, write_spans);
-    open_behind(&gate, 6);
-    join_all(w, 6);
+    line_up(&w[5], st, 97, write_half);
+    line_up(&w[6], st, 2, write_spans);
+    open_behind(&gate, 7);
+    join_all(w, 7);
     assert_int_equal(stats_of(st).commit_count, 2);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 7; i++) {
         bool bad = w[i].number > 90;
         assert_int_equal(w[i].ok, !bad);
         if (bad)
@@ -283,6 +298,7 @@ static void a_failing_write_takes_no_other_with_it(void **state)
     }
     check_spans(&w[0]);
     check_spans(&w[5]);
+    check_spans(&w[6]);
     struct tj_trace_info info = must_info(st, 1, &a);
     assert_str_eq(tj_pairs_find(&info.tags, TJ_STR("k")), "v");
     assert_int_equal(stats_of(st).assessment_count, 1);
@@ -541,6 +557,97 @@ static void nothing_stays_stale(void **state)
     tj_arena_release(&a);
 }
 
+static bool merge_now(struct writer *w)
+{
+    return tj_sqlite_merge(tj_sqlite_self(w->st), w->number, TJ_MERGE_ANY,
+                           &w->err);
+}
+
+static bool settle_now(struct writer *w)
+{
+    uint64_t row = w->number;
+    return tj_sqlite_settle(tj_sqlite_self(w->st), &row, 1, &w->err);
+}
+
+static bool write_newer(struct writer *w)
+{
+    struct tj_arena a = {0};
+    struct tj_batch b;
+    batch_init(&b, &a);
+    add_field(add_span(&b, w->number, 1, 0), "input", TJ_STR("newer"));
+    add_span(&b, w->number, 3, 1);
+    bool ok = tj_store_add_batch(w->st, &b, &w->err);
+    tj_arena_release(&a);
+    return ok;
+}
+
+/* Comes after the merge has reserved its ids and before it has packed. */
+static void a_span_that_comes_while_pieces_are_merged_counts(void **state)
+{
+    struct tj_arena a = {0};
+    tj_str path;
+    struct tj_store *st = open_store(TJ_DURABLE_RELAXED, &a, &path);
+    add_pieces(st, 1, 2);
+    struct writer w[2];
+    struct gate gate;
+    shut(&gate, st);
+    line_up(&w[0], st, 1, merge_now);
+    line_up(&w[1], st, 1, write_newer);
+    open_behind(&gate, 2);
+    join_all(w, 2);
+    assert_true(w[0].ok && w[1].ok);
+    assert_int_equal(count_of(path, "SELECT count(*) FROM segment"
+                                    " WHERE replaced_time > 0"),
+                     2);
+    struct tj_trace t = must_open(st, 1, &a);
+    assert_int_equal(t.span_count, 3);
+    assert_str_eq(must_read(&t, 0, "input"), "newer");
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
+/* What was derived before a span came must not pass for what is. */
+static void a_span_that_comes_while_infos_are_settled_counts(void **state)
+{
+    struct tj_arena a = {0};
+    tj_str path;
+    struct tj_store *st = open_store(TJ_DURABLE_RELAXED, &a, &path);
+    add_pieces(st, 1, 2);
+    struct writer w[2];
+    struct gate gate;
+    shut(&gate, st);
+    line_up(&w[0], st, 1, write_newer);
+    line_up(&w[1], st, 1, settle_now); /* derived without w[0]'s */
+    open_behind(&gate, 2);
+    join_all(w, 2);
+    assert_true(w[0].ok && w[1].ok);
+    assert_int_equal(must_info(st, 1, &a).span_count, 3);
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
+/* Two merges of the same pieces: one of them is too late. */
+static void pieces_are_merged_once(void **state)
+{
+    struct tj_arena a = {0};
+    tj_str path;
+    struct tj_store *st = open_store(TJ_DURABLE_RELAXED, &a, &path);
+    add_pieces(st, 1, 4);
+    struct writer w[2];
+    struct gate gate;
+    shut(&gate, st);
+    line_up(&w[0], st, 1, merge_now);
+    line_up(&w[1], st, 1, merge_now);
+    open_behind(&gate, 2);
+    join_all(w, 2);
+    assert_true(w[0].ok && w[1].ok);
+    assert_int_equal(count_of(path, "SELECT sum(span_count) FROM segment"
+                                    " WHERE replaced_time = 0"),
+                     4);
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
 /* Merging while pieces come: a span that comes again meanwhile is the one
  * that counts. */
 static bool write_pieces(struct writer *w)
@@ -661,6 +768,9 @@ int main(void)
         cmocka_unit_test(a_crowd_writes_and_reads),
         cmocka_unit_test(quiet_traces_are_settled),
         cmocka_unit_test(nothing_stays_stale),
+        cmocka_unit_test(a_span_that_comes_while_pieces_are_merged_counts),
+        cmocka_unit_test(a_span_that_comes_while_infos_are_settled_counts),
+        cmocka_unit_test(pieces_are_merged_once),
         cmocka_unit_test(the_last_span_counts_while_pieces_are_merged),
         cmocka_unit_test(the_log_does_not_grow_for_ever),
     };
