@@ -211,7 +211,7 @@ static void search(struct tj_server *s, const struct tj_request *rq,
                    struct tj_answer *out)
 {
     struct tj_ml call;
-    struct tj_trace_query query = {0};
+    struct tj_trace_query query = {.without_total = true};
     struct tj_trace_page page = {0};
     if (!tj_ml_begin(&call, s, rq, out) || !read_query(&call, &query))
         return;

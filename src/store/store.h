@@ -112,6 +112,7 @@ struct tj_trace_query {
     size_t row_max;         /* 1..TJ_SEARCH_ROWS_MAX */
     tj_str page_token;      /* opaque; empty: the first page */
     bool with_judge_traces; /* also traces made by judges (loop guard) */
+    bool without_total;     /* nobody asks how many there are */
 };
 struct tj_trace_page {
     struct tj_trace_info *infos;

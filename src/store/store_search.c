@@ -217,7 +217,7 @@ static bool search_by_time(struct walk *w, struct tj_arena *a,
     }
     if (!collect(w, a, out, err))
         return false;
-    if (!query->filter)
+    if (!query->filter && !query->without_total)
         return w->st->ops->count(w->st, &w->scan, &out->total, err);
     if (!query->page_token.len && !out->next_page_token.len)
         out->total = out->count;

@@ -129,6 +129,15 @@ static const char *const migrations[] = {
     "CREATE INDEX trace_pair_value ON trace_pair(key, value, kind)"
     " WHERE (key NOT GLOB 'mlflow.*' OR key IN ('mlflow.sourceRun',"
     " 'mlflow.trace.session', 'mlflow.modelId')) AND length(value) <= 64;",
+
+    /* Traces come in the order of time: at the end of an index, not at its
+     * beginning, its pages are full. */
+    "DROP INDEX trace_time;"
+    "CREATE INDEX trace_time ON"
+    " trace(time, id DESC, by_judge, stale, experiment, state, duration);"
+    "DROP INDEX trace_experiment;"
+    "CREATE INDEX trace_experiment ON"
+    " trace(experiment, time, id DESC, by_judge, stale, state, duration);",
 };
 
 /* -- the file ------------------------------------------------------------- */

@@ -189,7 +189,8 @@ bool tj_sqlite_unsketched(struct tj_db *db, struct tj_arena *a,
 {
     struct tj_query q = tj_query_open(
         db, "SELECT row FROM trace INDEXED BY trace_time WHERE NOT EXISTS"
-            " (SELECT 1 FROM sketch WHERE sketch.trace = trace.row)");
+            " (SELECT 1 FROM sketch WHERE sketch.trace = trace.row)"
+            " ORDER BY row"); /* written in order, they fill their pages */
     enum tj_step step;
     while ((step = tj_query_next(&q, err)) == TJ_ROW)
         *tj_vec_add(out, a) = tj_query_u64(&q, 0);

@@ -79,7 +79,7 @@ static void keeps_what_it_was_given(void **state)
                  "for reading only");
     struct tj_store_stats stats;
     assert_true(tj_store_stats(st, &stats, &err));
-    assert_int_equal(stats.schema_version, 5);
+    assert_int_equal(stats.schema_version, 6);
     assert_true(stats.disk_bytes > 0);
     tj_store_close(st);
     tj_arena_release(&a);
