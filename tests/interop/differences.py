@@ -10,7 +10,7 @@ def refused(message, code="INVALID_PARAMETER_VALUE", raised="RestException"):
     return {"raised": raised, "code": code, "message": f"{code}: {message}"}
 
 
-ALL_NEWEST_FIRST = ["alphabet", "zeta", "it's", "epsilon", "delta", "gamma", "beta", "alpha"]
+ALL_NEWEST_FIRST = ["alphabet", "zeta", "epsilon", "it's", "delta", "gamma", "beta", "alpha"]
 ALL_OLDEST_FIRST = ["alpha", "beta", "gamma", "delta", "it's", "epsilon", "zeta", "alphabet"]
 INVALID = "Invalid clause(s) in filter string: "
 STRING_OPERATORS = "{'!=', '=', 'ILIKE', 'IN', 'LIKE', 'NOT IN', 'RLIKE'}"
@@ -54,4 +54,31 @@ EXTRAS = {
     ("search_assessments", "feedback.verdict = '5'"): ["it's"],
 }
 
-DIFFERENCES = {**GRAMMAR, **EXTRAS}
+# -- the rest -------------------------------------------------------------------------------------------
+
+# What is kept in full here: MLflow cuts values of tags at 4,096 characters and refuses keys that are not ASCII.
+WHOLE = {
+    ("trace_tags", "unicode"): None,
+    ("trace_tags", "long ones"): {"long": 5000, "very long": 9000},
+}
+
+# MLflow shows its SQL (a constraint that failed); here it is said what is not there, or taken.
+SQL = {
+    ("trace_tags", "set, missing"): refused("Trace with ID '<tr 1>' not found.", "RESOURCE_DOES_NOT_EXIST"),
+    ("traces_delete", "tag a deleted one"): refused("Trace with ID '<trace del 0>' not found.", "RESOURCE_DOES_NOT_EXIST"),
+    ("experiments_tags_rename", "name is taken"): refused("Experiment(name=two) already exists.", "BAD_REQUEST"),
+}
+
+# MLflow's text is about its own configuration; this server never runs code that a client sends.
+CODE = {
+    ("scorers_register", "code scorer"): refused(
+        "Custom scorer registration (using @scorer decorator) is disabled: this server runs no code that clients send. Keep such "
+        "scorers in your own code, or register judges made by make_judge()."),
+}
+
+# A trace that came without an info has the name of its root span; in MLflow it has none.
+NAMES = {
+    ("trace_log_and_add", "names"): ["Remote Trace <foreign>", "foreign", "host", "logged"],
+}
+
+DIFFERENCES = {**GRAMMAR, **EXTRAS, **WHOLE, **SQL, **CODE, **NAMES}

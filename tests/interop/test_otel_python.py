@@ -6,10 +6,12 @@ import gzip
 import json
 import sys
 
+import grpc
 import harness
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.common.http import Compression as JsonCompression
 from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter as JsonExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as ProtoExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
@@ -75,6 +77,21 @@ def test_json(case):
 
 def test_json_gzip(case):
     check_exporter(case, lambda url: JsonExporter(endpoint=url, compression=JsonCompression.GZIP))
+
+
+def check_grpc(case, compression):
+    with Server(case, "--grpc-port", "0") as server:
+        exporter = GrpcExporter(endpoint=server.grpc_url, insecure=True, compression=compression)
+        trace_id = send_everything(provider_for(exporter))
+        check_complete(case, server, trace_id, language="python")
+
+
+def test_grpc(case):
+    check_grpc(case, grpc.Compression.NoCompression)
+
+
+def test_grpc_gzip(case):
+    check_grpc(case, grpc.Compression.Gzip)
 
 
 def test_many_traces(case):

@@ -28,11 +28,14 @@ def trace_tags(s):
     s.call("bad key", mlflow.set_trace_tag, t, "a:b", "x")
     s.call("reserved", mlflow.set_trace_tag, t, "mlflow.artifactLocation", "/etc")
     s.call("trace name", mlflow.set_trace_tag, t, "mlflow.traceName", "renamed")
-    s.note("tags", mlflow.get_trace(t).info.tags)
+    tags = mlflow.get_trace(t).info.tags
+    s.note("long ones", {key: len(tags.pop(key)) for key in ("long", "very long")})
+    tags.pop("ж 🎈", None)
+    s.note("tags", tags)
     s.call("delete", mlflow.delete_trace_tag, t, "old")
     s.call("delete again", mlflow.delete_trace_tag, t, "old")
     s.call("delete reserved", mlflow.delete_trace_tag, t, "mlflow.artifactLocation")
-    s.note("tags after", mlflow.get_trace(t).info.tags)
+    s.note("tags after", sorted(mlflow.get_trace(t).info.tags.keys() - {"ж 🎈"}))
     s.call("set, missing", mlflow.set_trace_tag, MISSING, "a", "b")
     s.call("delete, missing", mlflow.delete_trace_tag, MISSING, "a")
     with mlflow.start_span("open") as span:

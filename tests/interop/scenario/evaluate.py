@@ -63,7 +63,7 @@ def note_result(s, label, result, here):
     run = mlflow.get_run(result.run_id)
     s.note(f"{label}: run", run)
     traces = mlflow.search_traces(locations=[here], run_id=result.run_id, return_type="list")
-    s.note(f"{label}: traces of the run", sorted((s.plain(t) for t in traces), key=lambda t: str(t["request"])))
+    s.note(f"{label}: traces of the run", sorted(traces, key=lambda t: str(t.data.request)))
     s.note(f"{label}: all traces", len(mlflow.search_traces(locations=[here], return_type="list", include_spans=False)))
 
 
@@ -124,6 +124,6 @@ def evaluate_refused(s):
     experiment(s, "evaluate refused")
     s.call("inputs no dict", mlflow.genai.evaluate, data=[{"inputs": "text", "outputs": "x"}], scorers=[length])
     s.call("no data", mlflow.genai.evaluate, data=[], scorers=[length])
-    s.call("outputs and predict_fn", mlflow.genai.evaluate, data=[{"inputs": {"q": 1}, "outputs": "x"}],
-           predict_fn=lambda q: q, scorers=[length])
+    s.call("outputs and predict_fn", lambda: mlflow.genai.evaluate(data=[{"inputs": {"q": 1}, "outputs": "x"}],
+                                                                   predict_fn=lambda q: q, scorers=[length]).metrics)
     s.call("no inputs", mlflow.genai.evaluate, data=[{"outputs": "x"}], scorers=[length])

@@ -40,7 +40,7 @@ def corpus(s):
     made("delta", 3000, 50, inputs={"q": "ÜNÏCÖDÉ 🎈"}, tags={"env": "Prod", "a b": "spaced", "dotted.key": "d"},
          metadata={"mlflow.modelId": "m-1"})
     made("it's", 4000, 5000, inputs={"q": "quote"}, tags={"note": "it's", "double": 'say "hi"'})
-    made("epsilon", 4000, 1, status="ERROR", tags={"env": ""})
+    made("epsilon", 4500, 1, status="ERROR", tags={"env": ""})
     made("zeta", 5000, 700, tags={"n": "10"}, children=[("chat", "LLM", 1, 2, {"model": "gpt-4o-mini"}, "ERROR")])
     made("alphabet", 6000, 700, metadata={"build": "17"})
     mlflow.flush_trace_async_logging()
@@ -187,6 +187,14 @@ def search_order(s):
     ids = [t.info.trace_id for t in mlflow.search_traces(locations=[STATE["id"]], order_by=["request_id ASC"],
                                                          return_type="list", include_spans=False)]
     s.note("by id", [ids == sorted(ids), sorted(found)])
+    here = experiment(s, "search ties")
+    for n in range(5):
+        chosen(s, f"tie {n}", start=n // 4)
+    mlflow.flush_trace_async_logging()
+    for order in (None, ["timestamp ASC"], ["execution_time DESC"], ["status ASC", "timestamp DESC"]):
+        found = mlflow.search_traces(locations=[here], order_by=order, return_type="list", include_spans=False)
+        ids = [t.info.trace_id for t in found if t.info.tags["mlflow.traceName"] != "tie 4"]
+        s.note(f"ties {order}", [ids == sorted(ids), [t.info.tags["mlflow.traceName"] for t in found].index("tie 4")])
 
 
 @step

@@ -230,21 +230,28 @@ def trace_beyond_int64(s):
     mlflow.flush_trace_async_logging()
     with mlflow.start_span("beyond") as span:
         span.set_inputs({"v": 2**80})
-    s.call("trace", lambda: last(s, "beyond"))
+    s.name(span.trace_id, "beyond")
+    mlflow.flush_trace_async_logging()
     s.note("info", mlflow.search_traces(return_type="list", include_spans=False)[0].info.request_preview)
+    s.call("trace", mlflow.get_trace, span.trace_id)
 
 
 @step
 def trace_deep_and_wide(s):
     """Deeply nested values, many attributes, long and odd names."""
     experiment(s, "trace deep")
-    deep = "x"
-    for _ in range(40):
-        deep = {"d": [deep]}
-    with mlflow.start_span("deep") as span:
-        span.set_inputs(deep)
+    for depth in (12, 40):
+        deep = "x"
+        for _ in range(depth):
+            deep = {"d": [deep]}
+        with mlflow.start_span(f"deep {depth}") as span:
+            span.set_inputs(deep)
+        s.name(span.trace_id, f"deep {depth}")
+        mlflow.flush_trace_async_logging()
+        s.call(f"deep {depth}", mlflow.get_trace, span.trace_id)
+    with mlflow.start_span("many attributes") as span:
         span.set_attributes({f"attribute.{i}": i for i in range(200)})
-    s.note("deep", last(s, "deep"))
+    s.note("many attributes", last(s, "many attributes"))
     for name in ("", " ", "a/b\\c", "name with 'quotes' and \"more\"", "ж" * 300, "line\nbreak", "%_like"):
         with mlflow.start_span(name):
             pass
