@@ -8,10 +8,11 @@
 #include "serve/mlflow.h"
 
 static const struct tj_route *const tables[] = {
-    tj_routes_plain,    tj_routes_otlp,        tj_routes_traces,
-    tj_routes_runs,     tj_routes_assessments, tj_routes_experiments,
-    tj_routes_datasets, tj_routes_scorers,     tj_routes_models,
-    tj_routes_metrics,  tj_routes_artifacts,   tj_routes_spans,
+    tj_routes_plain,       tj_routes_otlp,        tj_routes_traces,
+    tj_routes_runs,        tj_routes_assessments, tj_routes_experiments,
+    tj_routes_datasets,    tj_routes_scorers,     tj_routes_models,
+    tj_routes_metrics,     tj_routes_artifacts,   tj_routes_spans,
+    tj_routes_correlation,
 };
 
 /* -- matching ------------------------------------------------------------- */

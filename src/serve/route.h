@@ -40,6 +40,7 @@ extern const struct tj_route tj_routes_spans[];
 extern const struct tj_route tj_routes_assessments[];
 extern const struct tj_route tj_routes_artifacts[];
 extern const struct tj_route tj_routes_metrics[];
+extern const struct tj_route tj_routes_correlation[];
 extern const struct tj_route tj_routes_runs[];
 extern const struct tj_route tj_routes_datasets[];
 extern const struct tj_route tj_routes_scorers[];

@@ -225,6 +225,41 @@ static void refuses(void **state)
     }
 }
 
+static void correlate(struct fixture *f, const char *one, const char *other)
+{
+    tj_str body =
+        tj_str_printf(&f->arena,
+                      "{'experiment_ids':['0'],'filter_string1':\"%s\","
+                      "'filter_string2':\"%s\"}",
+                      one, other);
+    ask(f, "POST", "/api/3.0/mlflow/traces/calculate-filter-correlation",
+        body.ptr);
+}
+
+/* Of four traces: the tag goes with the name, and half with the state. */
+static void filters_correlate(void **state)
+{
+    struct fixture *f = *state;
+    correlate(f, "tag.t = \\\"v1\\\"", "name = \\\"b\\\"");
+    assert_int_equal(f->answer.status, 200);
+    double npmi = 0; /* of logarithms: 0.9999999999999999 here */
+    assert_true(tj_json_double(tj_json_at(f->json, "npmi"), &npmi));
+    assert_true(npmi > 0.999999);
+    assert_true(npmi <= 1);
+    assert_string_equal(text_at(f, "filter1_count"), "2");
+    assert_string_equal(text_at(f, "joint_count"), "2");
+    assert_string_equal(text_at(f, "total_count"), "4");
+    correlate(f, "tag.t = \\\"v1\\\"", "name = \\\"a\\\"");
+    assert_string_equal(text_at(f, "npmi"), "-1.0");
+    correlate(f, "tag.t = \\\"x\\\"", "name = \\\"a\\\"");
+    assert_string_equal(text_at(f, "npmi"), "(none)");
+    assert_string_equal(text_at(f, "filter1_count"), "0");
+    correlate(f, "nonsense", "name = \\\"a\\\"");
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "nonsense");
+    correlate(f, "", "name = \\\"a\\\"");
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "'filter_string1'");
+}
+
 static void grants(void **state)
 {
     struct fixture *f = *state;
@@ -265,6 +300,7 @@ int main(void)
         TEST(filters),
         TEST(spans_and_assessments),
         TEST(refuses),
+        TEST(filters_correlate),
         TEST(grants),
         cmocka_unit_test(groups_have_a_maximum),
     };
