@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "base/sha256.h"
 
+enum { RUNS_READ = 100 }; /* at a time, with all that was logged to them */
+
 /* -- pairs ---------------------------------------------------------------- */
 
 static void read_map(const struct tj_json *v, struct tj_arena *a, tj_pairs *out)
@@ -252,29 +254,40 @@ bool tj_ml_run_is_active(struct tj_ml *call, const struct tj_ml_run *run)
                       TJ_STR_ARG(run->id));
 }
 
+static bool visit_page(struct tj_ml *call, const struct tj_record_page *page,
+                       tj_ml_run_visit visit, void *ctx, struct tj_arena *a)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        struct tj_ml_run run;
+        if (!tj_ml_run_parse(&page->items[i], a, &run, &call->err))
+            return tj_ml_fail_err(call);
+        if (!visit(ctx, call, &run, &page->items[i]))
+            return false;
+    }
+    return true;
+}
+
 bool tj_ml_each_run(struct tj_ml *call, uint64_t experiment_id,
                     tj_ml_run_visit visit, void *ctx)
 {
+    struct tj_arena arena = {0};
     struct tj_record_query query = {
         .kind = TJ_RECORD_RUN,
         .parent = tj_ml_experiment_id(call->arena, experiment_id),
-        .row_max = TJ_SEARCH_ROWS_MAX,
+        .row_max = RUNS_READ,
     };
+    bool ok = true;
     do {
-        struct tj_record_page page;
-        if (!tj_store_records(call->store, &query, call->arena, &page,
-                              &call->err))
-            return tj_ml_fail_err(call);
-        for (size_t i = 0; i < page.count; i++) {
-            struct tj_ml_run run;
-            if (!tj_ml_run_parse(&page.items[i], call->arena, &run, &call->err))
-                return tj_ml_fail_err(call);
-            if (!visit(ctx, call, &run))
-                return false;
-        }
-        query.page_token = page.next_page_token;
-    } while (query.page_token.len);
-    return true;
+        struct tj_record_page page = {0};
+        ok =
+            (tj_store_records(call->store, &query, &arena, &page, &call->err) ||
+             tj_ml_fail_err(call)) &&
+            visit_page(call, &page, visit, ctx, &arena);
+        query.page_token = tj_str_dup(call->arena, page.next_page_token);
+        tj_arena_reset(&arena);
+    } while (ok && query.page_token.len);
+    tj_arena_release(&arena);
+    return ok;
 }
 
 static bool set_stage(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
@@ -285,15 +298,36 @@ static bool set_stage(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
     return true;
 }
 
-static bool stage_run(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
+typedef TJ_VEC(tj_str) ids;
+
+static bool take_id(void *ctx, struct tj_ml *call, const struct tj_ml_run *run,
+                    const struct tj_record *record)
 {
-    return tj_ml_edit_run(call, run->id, set_stage, ctx, NULL);
+    ids *list = ctx;
+    (void)record;
+    *tj_vec_add(list, call->arena) = tj_str_dup(call->arena, run->id);
+    return true;
 }
 
+/* Many at a time, since each transaction is waited for. */
 bool tj_ml_stage_runs(struct tj_ml *call, uint64_t experiment_id,
                       enum tj_ml_view to)
 {
-    return tj_ml_each_run(call, experiment_id, stage_run, &to);
+    ids list = {0};
+    struct edit edit = {.call = call, .change = set_stage, .ctx = &to};
+    struct tj_record_work works[RUNS_READ];
+    if (!tj_ml_each_run(call, experiment_id, take_id, &list))
+        return false;
+    for (size_t from = 0; from < list.count; from += RUNS_READ) {
+        size_t count = tj_size_min(list.count - from, RUNS_READ);
+        for (size_t i = 0; i < count; i++)
+            works[i] = (struct tj_record_work){
+                TJ_RECORD_RUN, list.items[from + i], edit_record, &edit};
+        if (!tj_ml_edited(call, tj_store_edit_records(call->store, works, count,
+                                                      call->arena, &call->err)))
+            return false;
+    }
+    return true;
 }
 
 /* -- what requests name ---------------------------------------------------- */
@@ -526,16 +560,19 @@ bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
 }
 
 static bool read_history(struct tj_ml *call, tj_str body, tj_str key,
-                         tj_ml_metrics *out)
+                         struct tj_arena *a, tj_ml_metrics *out)
 {
     struct tj_json_doc doc;
     tj_ml_metrics all = {0};
-    if (!tj_json_parse(body, call->arena, &doc, &call->err))
+    if (!tj_json_parse(body, a, &doc, &call->err))
         return tj_ml_fail_err(call);
-    read_metrics(doc.root, call->arena, &all);
+    read_metrics(doc.root, a, &all);
     tj_vec_each (&all, const struct tj_ml_metric, m) {
-        if (tj_str_eq(m->key, key))
-            *tj_vec_add(out, call->arena) = *m;
+        if (!tj_str_eq(m->key, key))
+            continue;
+        struct tj_ml_metric *kept = tj_vec_add(out, call->arena);
+        *kept = *m;
+        kept->key = key; /* m's own goes with a */
     }
     return true;
 }
@@ -544,24 +581,25 @@ static bool read_history(struct tj_ml *call, tj_str body, tj_str key,
 static bool gather(struct tj_ml *call, tj_str run_id, tj_str name, tj_str key,
                    tj_ml_metrics *out)
 {
+    struct tj_arena arena = {0};
     struct tj_record_query query = {
         .kind = TJ_RECORD_METRIC,
         .parent = run_id,
         .name = name,
         .row_max = TJ_SEARCH_ROWS_MAX,
     };
+    bool ok = true;
     do {
-        struct tj_record_page page;
-        if (!tj_store_records(call->store, &query, call->arena, &page,
-                              &call->err))
-            return tj_ml_fail_err(call);
-        for (size_t i = 0; i < page.count; i++) {
-            if (!read_history(call, page.items[i].body, key, out))
-                return false;
-        }
-        query.page_token = page.next_page_token;
-    } while (query.page_token.len);
-    return true;
+        struct tj_record_page page = {0};
+        ok = tj_store_records(call->store, &query, &arena, &page, &call->err) ||
+             tj_ml_fail_err(call);
+        for (size_t i = 0; ok && i < page.count; i++)
+            ok = read_history(call, page.items[i].body, key, &arena, out);
+        query.page_token = tj_str_dup(call->arena, page.next_page_token);
+        tj_arena_reset(&arena);
+    } while (ok && query.page_token.len);
+    tj_arena_release(&arena);
+    return ok;
 }
 
 static int compare_i64(int64_t a, int64_t b)

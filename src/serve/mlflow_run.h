@@ -102,9 +102,11 @@ bool tj_ml_run_has_room(struct tj_ml *call, const struct tj_ml_run *run);
 void tj_ml_merge_metrics(struct tj_arena *a, tj_ml_metrics *have,
                          const tj_ml_metrics *more);
 
-/* Run after run of an experiment, in no order that matters. */
+/* Run after run of an experiment, in no order that matters.  Both are gone
+ * after the visit. */
 typedef bool (*tj_ml_run_visit)(void *ctx, struct tj_ml *call,
-                                struct tj_ml_run *run);
+                                const struct tj_ml_run *run,
+                                const struct tj_record *record);
 bool tj_ml_each_run(struct tj_ml *call, uint64_t experiment_id,
                     tj_ml_run_visit visit, void *ctx);
 /* All runs of an experiment that was deleted or restored. */

@@ -158,14 +158,23 @@ static bool read_search(struct tj_ml *call, struct search *s)
     return true;
 }
 
-static bool consider(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
+/* Only what is found stays in memory until the end. */
+static bool consider(void *ctx, struct tj_ml *call, const struct tj_ml_run *run,
+                     const struct tj_record *record)
 {
     struct search *s = ctx;
     if (!tj_ml_in_view(s->view, run->deleted) ||
         !tj_ml_filter_match(&s->filter, lookup, run))
         return true;
+    struct tj_record copy = {
+        .id = tj_str_dup(call->arena, record->id),
+        .parent = tj_str_dup(call->arena, record->parent),
+        .name = tj_str_dup(call->arena, record->name),
+        .body = tj_str_dup(call->arena, record->body),
+    };
     struct tj_ml_run *kept = tj_arena_new(call->arena, struct tj_ml_run);
-    *kept = *run;
+    if (!tj_ml_run_parse(&copy, call->arena, kept, &call->err))
+        return tj_ml_fail_err(call);
     *tj_vec_add(&s->found, call->arena) = kept;
     return true;
 }

@@ -267,6 +267,17 @@ static void put_model_input(struct tj_ml *call, struct tj_ml_run *run,
     *tj_vec_add(&run->model_inputs, call->arena) = id;
 }
 
+static void put_model_output(struct tj_ml *call, struct tj_ml_run *run,
+                             const struct tj_ml_model_output *output)
+{
+    tj_vec_each (&run->model_outputs, const struct tj_ml_model_output, have) {
+        if (tj_str_eq(have->model_id, output->model_id) &&
+            have->step == output->step)
+            return;
+    }
+    *tj_vec_add(&run->model_outputs, call->arena) = *output;
+}
+
 /* more holds what a request brought, in the parts of a run. */
 static bool change_inputs(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
 {
@@ -278,7 +289,7 @@ static bool change_inputs(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
     tj_vec_each (&more->model_inputs, const tj_str, id)
         put_model_input(call, run, *id);
     tj_vec_each (&more->model_outputs, const struct tj_ml_model_output, o)
-        *tj_vec_add(&run->model_outputs, call->arena) = *o;
+        put_model_output(call, run, o);
     return tj_ml_run_has_room(call, run);
 }
 

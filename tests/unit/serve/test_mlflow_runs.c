@@ -351,8 +351,10 @@ static void test_inputs(void **state)
               "'models': [{'model_id': 'm-1'}]");
     assert_call(f, "POST", AT("log-inputs"), inputs);
     assert_call(f, "POST", AT("log-inputs"), inputs);
-    assert_call(f, "POST", AT("outputs"),
-                about(f, run, ", 'models': [{'model_id': 'm-2', 'step': 4}]"));
+    const char *outputs =
+        about(f, run, ", 'models': [{'model_id': 'm-2', 'step': 4}]");
+    assert_call(f, "POST", AT("outputs"), outputs);
+    assert_call(f, "POST", AT("outputs"), outputs);
     find_run(f, run);
     assert_int_equal(count_at(f, "run.inputs.dataset_inputs"), 1);
     assert_string_equal(at(f, "run.inputs.dataset_inputs.0.dataset.digest"),
@@ -365,6 +367,7 @@ static void test_inputs(void **state)
                         "eval");
     assert_int_equal(count_at(f, "run.inputs.model_inputs"), 1);
     assert_string_equal(at(f, "run.inputs.model_inputs.0.model_id"), "m-1");
+    assert_int_equal(count_at(f, "run.outputs.model_outputs"), 1);
     assert_string_equal(at(f, "run.outputs.model_outputs.0.model_id"), "m-2");
     assert_string_equal(at(f, "run.outputs.model_outputs.0.step"), "4");
     assert_refused(f, "POST", AT("log-inputs"),
