@@ -14,7 +14,8 @@
  *
  * Every attribute is JSON inside a string, and some exporters sent JSON text
  * already, so a second layer is taken off where it holds a string, object or
- * array, as MLflow itself does.  A number inside a string stays a string.
+ * array, as MLflow itself does.  A number inside a string stays a string.  The
+ * TypeScript SDK alone writes attributes as they are.
  */
 #include "base/limits.h"
 #include "text/plain.h"
@@ -60,12 +61,21 @@ static void put_encoded(const struct tj_fmt_otlp *otlp, tj_str key, tj_str text)
     tj_build_attr_text(otlp->build, key, text);
 }
 
+/* The TypeScript SDK writes values as they are: its "5" is a string, where
+ * Python's is a number.  The id that every span has tells which it was. */
+static bool is_encoded(const struct tj_json *attributes)
+{
+    tj_str id = tj_json_find_str(attributes, TJ_STR("mlflow.traceRequestId"));
+    return !id.len || id.ptr[0] == '"';
+}
+
 static void put_attributes(const struct tj_fmt_otlp *otlp,
                            const struct tj_json *object)
 {
     struct tj_json_members m = tj_json_members(object);
+    bool encoded = is_encoded(object);
     while (tj_json_member(&m)) {
-        if (tj_json_is_string(m.value))
+        if (tj_json_is_string(m.value) && encoded)
             put_encoded(otlp, m.key, tj_json_str(m.value));
         else
             tj_build_attr(otlp->build, m.key, m.value);

@@ -87,6 +87,27 @@ static void the_file_comes_back(void **state)
     assert_refused(f, 400, "BAD_REQUEST", "\"request_id\"");
 }
 
+/* The TypeScript SDK does not encode attributes; a root's parent is "". */
+static void a_file_of_the_typescript_sdk(void **state)
+{
+    struct fixture *f = *state;
+    static const char file[] =
+        "{'spans':[{'trace_id':'" ID_1 "','span_id':'AAAAAAAAAAE=',"
+        "'parent_span_id':'','name':'a','start_time_unix_nano':"
+        "1777708800123000000,'end_time_unix_nano':null,'status':{'code':"
+        "'STATUS_CODE_OK'},'attributes':{'mlflow.traceRequestId':'" TRACE_1
+        "','mlflow.spanType':'AGENT','mlflow.spanInputs':{'q':'5'},"
+        "'mlflow.spanOutputs':'5','n':5,'t':'true'},'events':[],'links':[]}]}";
+    assert_int_equal(put(f, OF_TRACE "/traces.json", file), 200);
+    assert_int_equal(ask(f, "GET", OF_TRACE "/traces.json", NULL), 200);
+    assert_string_equal(text_at(f, "spans.0.parent_span_id"), "null");
+    assert_string_equal(attribute(f, "mlflow.spanType"), "\"AGENT\"");
+    assert_string_equal(attribute(f, "mlflow.spanInputs"), "{\"q\": \"5\"}");
+    assert_string_equal(attribute(f, "mlflow.spanOutputs"), "\"5\"");
+    assert_string_equal(attribute(f, "t"), "\"true\"");
+    assert_string_equal(attribute(f, "n"), "5");
+}
+
 static void broken_files_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -208,13 +229,10 @@ static void grants(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_becomes_spans),
-        TEST(the_file_comes_back),
-        TEST(broken_files_are_refused),
-        TEST(attachments_are_downloads),
-        TEST(lists),
-        TEST(other_paths_are_refused),
-        TEST(grants),
+        TEST(a_file_of_the_typescript_sdk), TEST(a_file_becomes_spans),
+        TEST(the_file_comes_back),          TEST(broken_files_are_refused),
+        TEST(attachments_are_downloads),    TEST(lists),
+        TEST(other_paths_are_refused),      TEST(grants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
