@@ -211,12 +211,10 @@ static void remember(struct tj_auth *auth,
 
 static size_t find_user(const struct tj_auth *auth, tj_str name)
 {
-    size_t i = 0;
-    for (; i < auth->entries.count; i++)
-        if (auth->entries.items[i].kind == TJ_AUTH_USER &&
-            tj_str_eq(auth->entries.items[i].grant.name, name))
-            break;
-    return i;
+    tj_vec_each (&auth->entries, const struct tj_auth_entry, e)
+        if (e->kind == TJ_AUTH_USER && tj_str_eq(e->grant.name, name))
+            return (size_t)(e - auth->entries.items);
+    return auth->entries.count;
 }
 
 /* Runs PBKDF2 without the lock, but as the only one. */

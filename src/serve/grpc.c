@@ -115,6 +115,7 @@ static struct call *add_call(struct connection *c, int32_t stream)
 static void unlink_call(struct call *call)
 {
     struct connection *c = call->connection;
+    assert(c);
     if (call->prev)
         call->prev->next = call->next;
     else
@@ -172,6 +173,8 @@ static tj_str code_text(struct call *call)
     return tj_str_make(call->code_text, (size_t)len);
 }
 
+/* These callbacks have the library's many parameters. */
+/* NOLINTNEXTLINE(readability-function-size) */
 static ssize_t read_frame(nghttp2_session *session, int32_t stream,
                           uint8_t *out, size_t size, uint32_t *flags,
                           nghttp2_data_source *source, void *ctx)
@@ -364,6 +367,7 @@ static enum tj_method method_of(tj_str name)
     return tj_str_eq(name, TJ_STR("POST")) ? TJ_METHOD_POST : TJ_METHOD_OTHER;
 }
 
+/* NOLINTNEXTLINE(readability-function-size) */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
                      const uint8_t *name, size_t name_len, const uint8_t *value,
                      size_t value_len, uint8_t flags, void *ctx)

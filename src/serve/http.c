@@ -653,6 +653,8 @@ static enum MHD_Result submit(struct exchange *e)
     return MHD_YES;
 }
 
+/* The library's signature has eight parameters. */
+/* NOLINTNEXTLINE(readability-function-size) */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd,
                                   const char *url, const char *method,
                                   const char *version, const char *bytes,

@@ -57,7 +57,7 @@ static bool fits(const struct tj_log_line *l, size_t size)
 static void put(struct tj_log_line *l, tj_str s)
 {
     l->full = l->full || !fits(l, s.len);
-    if (l->full)
+    if (l->full || !s.len)
         return;
     memcpy(l->text + l->len, s.ptr, s.len);
     l->len += s.len;

@@ -36,6 +36,7 @@ enum {
     SLOW_MS = 2000,       /* an answer that took longer is logged */
     SPARE_FILES = 128,    /* for the store and the like */
     TRIM_AFTER_MS = 5000, /* of quiet */
+    TRIM_AGAIN_MS = 2 * WORKER_IDLE_MS,
 };
 
 struct tj_serve {
@@ -295,7 +296,7 @@ static unsigned connections_possible(void)
     }
     if (files.rlim_cur >= want)
         return TJ_CONNECTIONS_MAX;
-    return files.rlim_cur > 2 * SPARE_FILES
+    return files.rlim_cur / 2 > SPARE_FILES
                ? (unsigned)files.rlim_cur - SPARE_FILES
                : SPARE_FILES;
 }
@@ -426,9 +427,8 @@ static void trim_when_quiet(struct tj_serve *s, uint64_t *trimmed_ms)
 {
     uint64_t quiet_ms =
         (tj_mono_ns() - atomic_load(&s->last_end_ns)) / TJ_NS_PER_MS;
-    bool due =
-        (quiet_ms >= TRIM_AFTER_MS && *trimmed_ms < TRIM_AFTER_MS) ||
-        (quiet_ms >= 2 * WORKER_IDLE_MS && *trimmed_ms < 2 * WORKER_IDLE_MS);
+    bool due = (quiet_ms >= TRIM_AFTER_MS && *trimmed_ms < TRIM_AFTER_MS) ||
+               (quiet_ms >= TRIM_AGAIN_MS && *trimmed_ms < TRIM_AGAIN_MS);
     if (due)
         tj_heap_trim();
     if (due || quiet_ms < TRIM_AFTER_MS)
