@@ -695,6 +695,7 @@ def test_second_signal(case):
     server = Server(case)
     with raw(server) as s:
         s.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
+        until(lambda: "in_flight 2" in text(server, "/metrics")[1], "it has begun")
         server.process.send_signal(signal.SIGTERM)
         until(lambda: "event=stopping" in (case.folder / "serve.log").read_text(), "it stops")
         begun = time.monotonic()
