@@ -121,7 +121,7 @@ static double npmi(const struct counts *c, double prior)
     double none = (double)(c->total - c->one - c->other + c->both) + prior;
     double all = both + one + other + none;
     if (both <= 0)
-        return NAN;
+        return (double)NAN;
     if (c->one == c->both && c->other == c->both && c->total == c->both)
         return 1;
     double pmi = (log(both) + log(all)) - (log(both + one) + log(both + other));
