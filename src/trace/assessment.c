@@ -257,7 +257,7 @@ bool tj_assessment_parse(const struct tj_json *v, struct tj_arena *a,
     struct tj_assessment as = {0};
     if (!read_rest(v, a, &as, err) || !read_kind(v, a, &as, err))
         return false;
-    if (!as.name.ptr)
+    if (!as.name.len)
         as.name =
             as.kind == TJ_FEEDBACK ? TJ_STR("feedback") : TJ_STR("expectation");
     *out = as;

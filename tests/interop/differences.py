@@ -56,10 +56,9 @@ EXTRAS = {
 
 # -- the rest -------------------------------------------------------------------------------------------
 
-# What is kept in full here: MLflow cuts values of tags at 4,096 characters and refuses keys that are not ASCII.
+# What is kept here as it was sent (the client itself cuts at 8,000): MLflow cuts values of tags at 4,096 characters.
 WHOLE = {
-    ("trace_tags", "unicode"): None,
-    ("trace_tags", "long ones"): {"long": 5000, "very long": 9000},
+    ("trace_tags", "long ones"): {"long": 5000, "very long": 8000},
 }
 
 # MLflow shows its SQL (a constraint that failed); here it is said what is not there, or taken.
@@ -77,7 +76,12 @@ CODE = {
 }
 
 # A trace that came without an info has the name of its root span; in MLflow it has none.
+# An assessment has a name; an empty one is the client's own default.
 NAMES = {
+    ("feedback_details", "empty name"): {
+        "assessment_id": "<a 12>", "assessment_name": "feedback", "class": "Feedback", "create_time": "<now>", "feedback": {"value": 1.0},
+        "last_update_time": "<now>", "source": {"source_id": "default", "source_type": "CODE"},
+        "trace_id": "<trace feedback details>", "valid": True, "value": 1.0},
     ("trace_log_and_add", "names"): ["Remote Trace <foreign>", "foreign", "host", "logged"],
 }
 

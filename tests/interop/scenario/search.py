@@ -65,6 +65,10 @@ def names(filter_string=None, order_by=None, **more):
     return [t.info.tags.get("mlflow.traceName") for t in found]
 
 
+def sizeless(value):
+    return {k: v for k, v in value.items() if not k.startswith("mlflow.trace.size")} if isinstance(value, dict) else value
+
+
 def each(s, filters):
     corpus(s)
     for text in filters:
@@ -245,7 +249,7 @@ def search_forms(s):
     for column in ("trace_id", "state", "request_time", "execution_duration", "request", "response", "trace_metadata",
                    "tags", "client_request_id"):
         if column in frame.columns:
-            s.note(f"column {column}", [str(v) if column == "state" else v for v in frame[column].tolist()])
+            s.note(f"column {column}", [str(v) if column == "state" else sizeless(v) for v in frame[column].tolist()])
     s.note("spans column", [[span.get("name") for span in spans] for spans in frame["spans"].tolist()])
     s.note("empty frame", mlflow.search_traces(locations=[c["id"]], filter_string="name = 'nobody'"))
     s.call("sessions", lambda: sorted((session.id, [t.info.tags["mlflow.traceName"] for t in session])
