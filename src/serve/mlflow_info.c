@@ -229,6 +229,47 @@ static bool sends_spans(const struct tj_request *rq)
     return major > 3 || (major == 3 && minor >= 6);
 }
 
+/* Python's protobuf nests 100 messages, and an object takes three of them. */
+enum { OTLP_DEPTH_MAX = 24, OTLP_DIGITS_MAX = 18 };
+
+/* Could a client send this value by OTLP?  An int beyond 64 bits and deep
+ * nesting it cannot, and drops all spans of the batch without a word.  text is
+ * JSON, cut off somewhere. */
+static bool fits_otlp(tj_str text)
+{
+    bool quoted = false;
+    size_t depth = 0;
+    size_t digits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        digits = !quoted && c >= '0' && c <= '9' ? digits + 1 : 0;
+        if (!quoted && (c == '{' || c == '['))
+            depth++;
+        else if (!quoted && (c == '}' || c == ']') && depth)
+            depth--;
+        if (depth > OTLP_DEPTH_MAX || digits > OTLP_DIGITS_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Then the spans will come, and no file is needed. */
+static bool will_send_spans(const struct tj_ml *call, const struct tj_json *v,
+                            const struct tj_trace_info *info)
+{
+    return sends_spans(call->rq) &&
+           fits_otlp(member_str(v, "request_preview")) &&
+           fits_otlp(member_str(v, "response_preview")) &&
+           fits_otlp(
+               tj_pairs_find(&info->metadata, TJ_STR("mlflow.traceInputs"))) &&
+           fits_otlp(
+               tj_pairs_find(&info->metadata, TJ_STR("mlflow.traceOutputs")));
+}
+
 static void read_texts(const struct tj_json *v, struct tj_trace_info *info)
 {
     static const size_t max = TJ_NAME_BYTES_MAX;
@@ -297,7 +338,7 @@ bool tj_ml_read_info(struct tj_ml *call, const struct tj_json *v,
     read_map(tj_ml_member(v, "tags"), a, &info->tags);
     tj_pairs_set(&info->metadata, a, TJ_STR("mlflow.trace.infoFinalized"),
                  TJ_STR("true"));
-    if (sends_spans(call->rq))
+    if (will_send_spans(call, v, info))
         tj_pairs_set(&info->tags, a, TJ_STR(TJ_ML_TAG_SPANS_LOCATION),
                      tj_str_c(tracking_store));
     info->state = read_state(member_str(v, "state"));

@@ -63,9 +63,11 @@ def install_python(name):
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and python.exists():
         return python
-    if python.exists() and wanted_lines(quiet(python, "-m", "pip", "freeze")) == wanted_lines(requirements.read_text()):
-        stamp.write_text(digest)
-        return python
+    if python.exists():  # made by hand, or half made
+        found = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, check=False)
+        if found.returncode == 0 and wanted_lines(found.stdout.decode()) == wanted_lines(requirements.read_text()):
+            stamp.write_text(digest)
+            return python
     say(f"installing {name} into {folder}")
     shutil.rmtree(folder, ignore_errors=True)
     quiet(sys.executable, "-m", "venv", folder)

@@ -40,6 +40,33 @@ static void promises_spans_to_those_who_send_them(void **state)
     assert_string_equal(member_at(f, TAGS, SPANS), "TRACKING_STORE");
 }
 
+/* OTLP carries neither ints beyond 64 bits nor deep nesting: such a client
+ * must not be kept from its upload. */
+static void promises_nothing_of_what_otlp_cannot_carry(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *preview;
+        const char *want;
+    } previews[] = {
+        {"{\\\"v\\\": 123456789012345678}", "TRACKING_STORE"},
+        {"{\\\"v\\\": 1208925819614629174706176}", "(none)"},
+        {"{\\\"v\\\": \\\"1208925819614629174706176\\\"}", "TRACKING_STORE"},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[1", "TRACKING_STORE"},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[1", "(none)"},
+        {"[[[[[[[[[[[[[]]]]]]]]]]]]],[[[[[[[[[[[[[1", "TRACKING_STORE"},
+    };
+    for (size_t i = 0; i < TJ_COUNT(previews); i++) {
+        tj_str id = tj_str_printf(&f->arena, "tr-%032zx", i + 1);
+        tj_str more = tj_str_printf(&f->arena, ",'request_preview':'%s'",
+                                    previews[i].preview);
+        f->header_count = 0;
+        set_header(f, "User-Agent", PYTHON);
+        assert_int_equal(start_trace(f, id.ptr, "0", more.ptr), 200);
+        assert_string_equal(member_at(f, TAGS, SPANS), previews[i].want);
+    }
+}
+
 static void check_raced(struct fixture *f, const char *id)
 {
     assert_int_equal(get_info(f, id), 200);
@@ -534,6 +561,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(promises_spans_to_those_who_send_them),
+        TEST(promises_nothing_of_what_otlp_cannot_carry),
         TEST(info_and_spans_race),
         TEST(experiment_of_a_trace),
         TEST(start_refuses),
