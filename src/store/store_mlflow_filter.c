@@ -11,8 +11,12 @@
  *     have a partner elsewhere (k, s) are asked as "%";
  *   - feedback = '5', which for us is the number 5.0 too;
  *   - keys that it looks up in the wrong table (tag.name, feedback.text);
- *   - conditions on spans: it does not know the spans of traces that came as
- *     artifacts (servers before 3.6, and some clients still).
+ *   - the type of spans: servers before 3.14 do not know it of spans that came
+ *     over OTLP.
+ * Conditions on spans stand apart, since the server knows spans only of traces
+ * that did not come as artifacts (store_mlflow_search.c).  What spans hold, it
+ * has as JSON inside of JSON: of a pattern, letters and digits go through all
+ * layers as they are, and all else is asked as "%".
  * Three it alone can answer, because no reply shows what they are about: runs
  * that traces were linked to, prompts, issues.  They are asked, and believed.
  * A server that does not know one of the clauses refuses the filter; then it
@@ -24,6 +28,7 @@
 enum {
     VALUE_BYTES_MAX = 1000,
     TEXT_BYTES_MAX = 65536,
+    CLAUSE_BYTES_MAX = 65536,
     DEPTH_MAX = TJ_FILTER_CLAUSES_MAX + TJ_FILTER_DEPTH_MAX + 2,
 };
 
@@ -83,13 +88,13 @@ static const char *op_text(enum tj_filter_op op)
 
 struct asking {
     struct tj_arena *a;
-    struct tj_buf text;
+    struct tj_buf text;  /* of one clause, then of all */
+    struct tj_buf spans; /* of all clauses about spans */
+    bool text_asked;
 };
 
 static void put_head(struct asking *q, tj_str identifier, enum tj_filter_op op)
 {
-    if (q->text.len)
-        tj_buf_add(&q->text, TJ_STR(" AND "));
     tj_buf_fmt(&q->text, "%.*s %s", TJ_STR_ARG(identifier), op_text(op));
 }
 
@@ -206,6 +211,41 @@ static bool put_id(struct asking *q, const struct tj_filter *f)
                     all.count);
 }
 
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z');
+}
+
+/* LIKE or ILIKE of what is in a span, wherever it stands there. */
+static bool put_content(struct asking *q, tj_str identifier,
+                        const struct tj_filter *f)
+{
+    struct tj_buf wide;
+    bool folded = f->op == TJ_OP_ILIKE;
+    bool any = false;
+    if (f->op != TJ_OP_LIKE && !folded)
+        return false;
+    tj_buf_init(&wide, q->a, TJ_FILTER_BYTES_MAX);
+    tj_buf_byte(&wide, '%');
+    for (size_t i = 0; i < f->values[0].len; i++) {
+        char c = f->values[0].ptr[i];
+        bool plain = is_alnum(c) && !(folded && strchr("kKsS", c));
+        any = any || plain;
+        if (plain)
+            tj_buf_byte(&wide, c);
+        else if (wide.ptr[wide.len - 1] != '%')
+            tj_buf_byte(&wide, '%');
+    }
+    if (wide.len && wide.ptr[wide.len - 1] != '%')
+        tj_buf_byte(&wide, '%');
+    if (!any || wide.len > VALUE_BYTES_MAX)
+        return false;
+    put_head(q, identifier, f->op);
+    tj_buf_fmt(&q->text, " '%.*s'", TJ_STR_ARG(tj_buf_str(&wide)));
+    return true;
+}
+
 static bool put_attribute(struct asking *q, const struct tj_filter *f)
 {
     switch (f->attribute) {
@@ -222,8 +262,8 @@ static bool put_attribute(struct asking *q, const struct tj_filter *f)
                put_string(q, TJ_STR("attributes.run_id"), f);
     case TJ_ATTR_PROMPT:
         return f->op == TJ_OP_EQ && put_string(q, TJ_STR("prompt"), f);
+    case TJ_ATTR_TEXT: return put_content(q, TJ_STR("trace.text"), f);
     case TJ_ATTR_END_TIME_MS:
-    case TJ_ATTR_TEXT:
     case TJ_ATTR_EXPERIMENT_ID: break;
     }
     return false;
@@ -266,6 +306,53 @@ static bool put_keyed(struct asking *q, const char *entity,
     return put_null(q, identifier, f) || put_text(q, identifier, f);
 }
 
+/* -- about spans ----------------------------------------------------------- */
+
+static bool put_span_status(struct asking *q, const struct tj_filter *f)
+{
+    static const char *const known[] = {"OK", "ERROR", "UNSET"};
+    for (size_t i = 0; f->op == TJ_OP_EQ && i < TJ_COUNT(known); i++) {
+        if (tj_str_eq(f->values[0], tj_str_c(known[i])))
+            return put_string(q, TJ_STR("span.status"), f);
+    }
+    return false;
+}
+
+static bool put_span(struct asking *q, const struct tj_filter *f)
+{
+    tj_str head = TJ_STR("attributes.");
+    if (tj_str_eq(f->key, TJ_STR("name")))
+        return put_text(q, TJ_STR("span.name"), f);
+    if (tj_str_eq(f->key, TJ_STR("status")))
+        return put_span_status(q, f);
+    if (tj_str_eq(f->key, TJ_STR("content")))
+        return put_content(q, TJ_STR("span.content"), f);
+    tj_str key = tj_str_slice(f->key, head.len, f->key.len);
+    if (!tj_str_starts(f->key, head) || !is_safe_key(key))
+        return false;
+    return put_content(
+        q, tj_str_printf(q->a, "span.attributes.`%.*s`", TJ_STR_ARG(key)), f);
+}
+
+static bool is_text(const struct tj_filter *f)
+{
+    return f->entity == TJ_ENTITY_ATTRIBUTE && f->attribute == TJ_ATTR_TEXT;
+}
+
+static bool is_about_spans(const struct tj_filter *f)
+{
+    return f->entity == TJ_ENTITY_SPAN || is_text(f);
+}
+
+/* The server wants one span that meets all of them; for us the text may be in
+ * another one.  So it is asked for a text, or for conditions. */
+static bool fits_beside(const struct asking *q, const struct tj_filter *f)
+{
+    return is_text(f) ? !q->spans.len : !q->text_asked;
+}
+
+/* -- all of them ----------------------------------------------------------- */
+
 static bool put_clause(struct asking *q, const struct tj_filter *f)
 {
     switch (f->entity) {
@@ -276,7 +363,7 @@ static bool put_clause(struct asking *q, const struct tj_filter *f)
     case TJ_ENTITY_EXPECTATION: return put_keyed(q, "expectation", f);
     case TJ_ENTITY_ISSUE:
         return f->op == TJ_OP_EQ && put_string(q, TJ_STR("issue.id"), f);
-    case TJ_ENTITY_SPAN: break;
+    case TJ_ENTITY_SPAN: return put_span(q, f);
     }
     return false;
 }
@@ -318,12 +405,17 @@ static const struct tj_filter *ask(struct asking *q, const struct tj_filter *f,
     }
     if (f->kind != TJ_FILTER_CLAUSE)
         return f;
-    size_t before = q->text.len;
-    bool asked = put_clause(q, f);
-    if (!asked || q->text.full) {
-        tj_buf_cut(&q->text, before);
+    struct asking one = {.a = q->a};
+    struct tj_buf *out = is_about_spans(f) ? &q->spans : &q->text;
+    if (is_about_spans(f) && !fits_beside(q, f))
         return f;
-    }
+    tj_buf_init(&one.text, q->a, CLAUSE_BYTES_MAX);
+    bool asked = put_clause(&one, f) && !one.text.full;
+    if (!asked || one.text.len + 8 > tj_buf_room(out))
+        return f;
+    tj_buf_add(out, out->len ? TJ_STR(" AND ") : TJ_STR(""));
+    tj_buf_add(out, tj_buf_str(&one.text));
+    q->text_asked = q->text_asked || is_text(f);
     return is_believed(f) ? NULL : f;
 }
 
@@ -333,9 +425,11 @@ struct tj_mlflow_asked tj_mlflow_ask_filter(const struct tj_filter *filter,
     struct asking q = {.a = a};
     struct tj_mlflow_asked out = {0};
     tj_buf_init(&q.text, a, TEXT_BYTES_MAX);
+    tj_buf_init(&q.spans, a, TEXT_BYTES_MAX);
     if (filter)
         out.rest = ask(&q, filter, 0);
     out.text = tj_buf_str(&q.text);
+    out.spans = tj_buf_str(&q.spans);
     return out;
 }
 

@@ -147,7 +147,8 @@ bool tj_mlflow_experiments(struct tj_store *st, struct tj_arena *a,
 
 /* What of a filter the server is asked, in its language. */
 struct tj_mlflow_asked {
-    tj_str text; /* clauses joined by AND; empty: nothing */
+    tj_str text;  /* clauses joined by AND; empty: nothing */
+    tj_str spans; /* those about spans, likewise */
     /* What has to be looked at here; NULL: nothing.  Clauses that only the
      * server can answer (runs, prompts, issues) are left out. */
     const struct tj_filter *rest;

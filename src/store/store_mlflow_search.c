@@ -11,6 +11,14 @@
  * The server's tokens serve only within one call.  Our token is that place:
  * 16 hex digits of time and 32 of the id, as in the other backends.
  *
+ * Conditions on spans are asked of the server for traces whose spans it has.
+ * Of the others (artifacts, archives) it would find none, so they are asked
+ * for beside, without those conditions, and the answers are merged:
+ *
+ *     filter AND spans AND place                  the spans are there
+ *     filter AND place AND no spansLocation       artifacts
+ *     filter AND place AND spansLocation != ...   archives
+ *
  * Another order is the server's business; then our token is how many matches
  * of a page of the server's were given out, and the server's token.
  *
@@ -19,9 +27,8 @@
  */
 #include "base/hex.h"
 #include "base/limits.h"
-#include "store/filter_eval.h"
 #include "store/store_fold.h"
-#include "store/store_mlflow_int.h"
+#include "store/store_mlflow_walk.h"
 
 enum {
     TOKEN_DIGITS = 48,
@@ -32,169 +39,84 @@ enum {
     SESSION_ROWS_MAX = 5000, /* traces of one session */
 };
 
-/* -- asking ---------------------------------------------------------------- */
+/* -- several walks as one -------------------------------------------------- */
 
-/* A walk through the matches of one question. */
-struct walk {
-    struct tj_mlflow *m;
-    struct tj_store *st; /* for the filter: may be a wrapper */
-    tj_mlflow_places places;
-    tj_str filter;
-    tj_str order; /* empty: newest first */
-    size_t row_max;
-    struct tj_filter_eval *eval; /* NULL: all match */
-    bool with_judge_traces;
-    tj_time time; /* behind this place, when the order is by time */
-    tj_trace_id id;
-    tj_str token;          /* the server's, of the page at hand */
-    tj_str next_token;     /* and of the one behind it */
-    struct tj_arena arena; /* of one page */
-    struct tj_arena scratch;
-    const struct tj_json *rows;
-    const struct tj_json *at; /* the next of rows */
-    struct tj_batch batch;    /* of the row at hand, for its assessments */
-    size_t taken;             /* of this page, so far */
-    bool ended;
+enum { WALKS_MAX = 3 };
+
+enum head { HEAD_UNKNOWN, HEAD_THERE, HEAD_NONE };
+
+/* One walk, or three in one order; each has its next match at hand. */
+struct search {
+    struct tj_mlflow_walk walks[WALKS_MAX];
+    struct tj_trace_info infos[WALKS_MAX];
+    enum head heads[WALKS_MAX];
+    size_t count;
+    struct tj_filter_eval *eval;
+    tj_trace_id last; /* given out */
 };
 
-static void walk_release(struct walk *w)
+static void search_release(struct search *s)
 {
-    tj_filter_eval_free(w->eval);
-    tj_arena_release(&w->arena);
-    tj_arena_release(&w->scratch);
+    for (size_t i = 0; i < s->count; i++)
+        tj_mlflow_walk_release(&s->walks[i]);
+    tj_filter_eval_free(s->eval);
 }
 
-static void write_places(struct tj_json_writer *w,
-                         const tj_mlflow_places *places)
+static bool is_before(const struct tj_trace_info *a,
+                      const struct tj_trace_info *b)
 {
-    tj_jw_key(w, TJ_STR("locations"));
-    tj_jw_array(w);
-    tj_vec_each (places, const struct tj_mlflow_place, p) {
-        tj_jw_object(w);
-        tj_jw_key_str(w, "type", TJ_STR("MLFLOW_EXPERIMENT"));
-        tj_jw_key(w, TJ_STR("mlflow_experiment"));
-        tj_jw_object(w);
-        tj_jw_key_str(w, "experiment_id", p->id);
-        tj_jw_end(w);
-        tj_jw_end(w);
+    if (a->request_time != b->request_time)
+        return a->request_time > b->request_time;
+    return memcmp(&a->trace_id, &b->trace_id, sizeof a->trace_id) < 0;
+}
+
+static bool look_ahead(struct search *s, struct tj_err *err)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->heads[i] != HEAD_UNKNOWN)
+            continue;
+        enum tj_step step =
+            tj_mlflow_walk_next(&s->walks[i], &s->infos[i], err);
+        if (step == TJ_FAILED)
+            return false;
+        s->heads[i] = step == TJ_ROW ? HEAD_THERE : HEAD_NONE;
     }
-    tj_jw_end(w);
-}
-
-static tj_str question(const struct walk *w, struct tj_arena *a)
-{
-    struct tj_buf b;
-    struct tj_json_writer j;
-    tj_str filter = w->filter;
-    if (w->time != UINT64_MAX)
-        filter = tj_str_printf(a, "%.*s%sattributes.timestamp_ms <= %llu",
-                               TJ_STR_ARG(filter), filter.len ? " AND " : "",
-                               (unsigned long long)(w->time / TJ_NS_PER_MS));
-    tj_buf_init(&b, a, SIZE_MAX);
-    tj_json_writer_init(&j, &b, TJ_JSON_COMPACT);
-    tj_jw_object(&j);
-    write_places(&j, &w->places);
-    if (filter.len)
-        tj_jw_key_str(&j, "filter", filter);
-    tj_jw_key_u64(&j, "max_results", w->row_max);
-    tj_jw_key(&j, TJ_STR("order_by"));
-    tj_jw_array(&j);
-    tj_jw_str(&j, w->order.len ? w->order : TJ_STR("timestamp_ms DESC"));
-    tj_jw_end(&j);
-    if (w->next_token.len)
-        tj_jw_key_str(&j, "page_token", w->next_token);
-    tj_jw_end(&j);
-    return tj_buf_str(&b);
-}
-
-/* The page behind the one at hand.  Its arena outlives the token. */
-static bool next_page(struct walk *w, struct tj_err *err)
-{
-    struct tj_arena fresh = {0};
-    struct tj_mlflow_request r = {.method = "POST",
-                                  .path =
-                                      TJ_STR("/api/3.0/mlflow/traces/search"),
-                                  .body = question(w, &fresh)};
-    const struct tj_json *root = NULL;
-    if (w->eval)
-        tj_mlflow_forget(w->m);
-    if (!tj_mlflow_ask(w->m, &r, &fresh, &root, err)) {
-        tj_arena_release(&fresh);
-        return false;
-    }
-    w->token = tj_str_dup(&fresh, w->next_token);
-    w->next_token = tj_json_find_str(root, TJ_STR("next_page_token"));
-    tj_arena_release(&w->arena);
-    w->arena = fresh;
-    w->rows = tj_json_find(root, TJ_STR("traces"));
-    w->at = tj_json_is_array(w->rows) ? tj_json_first(w->rows) : NULL;
-    w->taken = 0;
-    /* A page without rows ends it, whatever the token says. */
-    w->ended = !w->next_token.len || !w->at;
     return true;
 }
 
-static bool is_behind(const struct walk *w, const struct tj_trace_info *info)
-{
-    if (w->order.len || w->time == UINT64_MAX)
-        return true;
-    if (info->request_time != w->time)
-        return info->request_time < w->time;
-    return memcmp(&info->trace_id, &w->id, sizeof w->id) > 0;
-}
-
-static bool matches(struct walk *w, const struct tj_trace_info *info, bool *out,
-                    struct tj_err *err)
-{
-    *out = is_behind(w, info) &&
-           (w->with_judge_traces || !tj_fold_is_judge_trace(info));
-    if (!*out || !w->eval)
-        return true;
-    tj_arena_reset(&w->scratch);
-    return tj_filter_eval_match(w->eval, w->st, info, &w->scratch, out, err);
-}
-
-/* *out lives until the next call that asks for a page. */
-static enum tj_step walk_next(struct walk *w, struct tj_trace_info *out,
-                              struct tj_err *err)
+/* *out is good until the next call.  A trace may be in two of the walks. */
+static enum tj_step search_next(struct search *s, struct tj_trace_info *out,
+                                struct tj_err *err)
 {
     for (;;) {
-        if (!w->at) {
-            if (w->ended)
-                return TJ_DONE;
-            if (!next_page(w, err))
-                return TJ_FAILED;
-            continue;
+        if (!look_ahead(s, err))
+            return TJ_FAILED;
+        size_t best = WALKS_MAX;
+        for (size_t i = 0; i < s->count; i++) {
+            if (s->heads[i] == HEAD_THERE &&
+                (best == WALKS_MAX || is_before(&s->infos[i], &s->infos[best])))
+                best = i;
         }
-        const struct tj_json *row = w->at;
-        bool met = false;
-        tj_batch_init(&w->batch, &w->arena);
-        w->at = tj_json_next(w->rows, row);
-        w->taken++;
-        if (!tj_mlflow_take_info(w->m, row, &w->batch, out, err))
-            return TJ_FAILED;
-        if (w->eval)
-            tj_mlflow_remember(w->m, out->trace_id, &w->batch);
-        if (!matches(w, out, &met, err))
-            return TJ_FAILED;
-        if (met)
+        if (best == WALKS_MAX)
+            return TJ_DONE;
+        s->heads[best] = HEAD_UNKNOWN;
+        *out = s->infos[best];
+        bool again = tj_trace_id_eq(s->last, out->trace_id);
+        s->last = out->trace_id;
+        if (!again)
             return TJ_ROW;
     }
 }
 
-static bool choose_places(struct tj_mlflow *m, const uint64_t *experiments,
-                          size_t count, struct tj_arena *a,
-                          tj_mlflow_places *out, struct tj_err *err)
+/* Is it known that nothing is left? */
+static bool search_ended(const struct search *s)
 {
-    if (!tj_mlflow_find_places(m, a, out, err))
-        return false;
-    if (count == 0)
-        return true;
-    tj_mlflow_places chosen = {0};
-    for (size_t i = 0; i < count; i++)
-        tj_vec_add(&chosen, a)->id =
-            tj_str_printf(a, "%llu", (unsigned long long)experiments[i]);
-    *out = chosen;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct tj_mlflow_walk *w = &s->walks[i];
+        if (s->heads[i] == HEAD_THERE ||
+            (s->heads[i] == HEAD_UNKNOWN && (w->at || !w->ended)))
+            return false;
+    }
     return true;
 }
 
@@ -213,7 +135,8 @@ static tj_str time_token(struct tj_arena *a, const struct tj_trace_info *last)
                          TJ_STR_ARG(tj_trace_id_text(a, last->trace_id)));
 }
 
-static bool take_time_token(struct walk *w, tj_str token, struct tj_err *err)
+static bool take_time_token(struct tj_mlflow_walk *w, tj_str token,
+                            struct tj_err *err)
 {
     unsigned char bytes[TOKEN_DIGITS / 2];
     if (token.len != TOKEN_DIGITS || !tj_hex_parse(token, bytes, sizeof bytes))
@@ -226,8 +149,9 @@ static bool take_time_token(struct walk *w, tj_str token, struct tj_err *err)
 }
 
 /* "taken:token"; the rows that were taken are skipped. */
-static bool take_order_token(struct walk *w, tj_str token, size_t *skip,
-                             struct tj_arena *a, struct tj_err *err)
+static bool take_order_token(struct tj_mlflow_walk *w, tj_str token,
+                             size_t *skip, struct tj_arena *a,
+                             struct tj_err *err)
 {
     tj_str rest = token;
     tj_str number = tj_str_cut(&rest, ':');
@@ -250,9 +174,10 @@ static bool is_by_time(const struct tj_trace_query *q)
             q->order->descending);
 }
 
-static bool skip_rows(struct walk *w, size_t count, struct tj_err *err)
+static bool skip_rows(struct tj_mlflow_walk *w, size_t count,
+                      struct tj_err *err)
 {
-    if (count && !next_page(w, err))
+    if (count && !tj_mlflow_walk_page(w, err))
         return false;
     while (w->taken < count && w->at) {
         w->at = tj_json_next(w->rows, w->at);
@@ -263,15 +188,17 @@ static bool skip_rows(struct walk *w, size_t count, struct tj_err *err)
 
 /* Without a filter the next match is in the page at hand, and one more row is
  * asked for to know.  With one it may be far away: then there may be more. */
-static bool collect(struct walk *w, size_t row_max, struct tj_arena *a,
+static bool collect(struct search *s, size_t row_max, struct tj_arena *a,
                     struct tj_trace_page *out, struct tj_err *err)
 {
+    const struct tj_mlflow_walk *w = &s->walks[0];
     struct tj_trace_info info;
     enum tj_step step = TJ_ROW;
     out->infos = tj_arena_array(a, struct tj_trace_info, row_max);
-    while (out->count < row_max && (step = walk_next(w, &info, err)) == TJ_ROW)
+    while (out->count < row_max &&
+           (step = search_next(s, &info, err)) == TJ_ROW)
         out->infos[out->count++] = tj_fold_info_copy(&info, a);
-    if (step != TJ_ROW || (!w->at && w->ended))
+    if (step != TJ_ROW || search_ended(s))
         return step != TJ_FAILED;
     if (w->order.len)
         out->next_page_token =
@@ -281,35 +208,56 @@ static bool collect(struct walk *w, size_t row_max, struct tj_arena *a,
     return true;
 }
 
-static bool start(struct walk *w, const struct tj_trace_query *q,
-                  const struct tj_mlflow_asked *asked,
-                  const struct tj_filter *rest, struct tj_err *err)
+static tj_str both(struct tj_arena *a, tj_str one, tj_str other)
 {
+    return tj_str_printf(a, "%.*s%s%.*s", TJ_STR_ARG(one),
+                         one.len && other.len ? " AND " : "",
+                         TJ_STR_ARG(other));
+}
+
+/* The first walk is set up; the others are as it is, but for their filter. */
+static void divide(struct search *s, const struct tj_mlflow_asked *asked,
+                   struct tj_arena *scratch)
+{
+    static const char *const elsewhere[] = {
+        "tags.`mlflow.trace.spansLocation` IS NULL",
+        "tags.`mlflow.trace.spansLocation` != 'TRACKING_STORE'",
+    };
+    s->count = 1;
+    if (!asked->spans.len)
+        return;
+    for (size_t i = 0; i < TJ_COUNT(elsewhere); i++) {
+        s->walks[s->count] = s->walks[0];
+        s->walks[s->count++].filter =
+            both(scratch, asked->text, tj_str_c(elsewhere[i]));
+    }
+    s->walks[0].filter = both(scratch, asked->text, asked->spans);
+}
+
+static bool start(struct search *s, const struct tj_trace_query *q,
+                  const struct tj_mlflow_asked *asked, struct tj_arena *scratch,
+                  size_t *skip, struct tj_err *err)
+{
+    struct tj_mlflow_walk *w = &s->walks[0];
+    bool ok = true;
     w->filter = asked->text;
     w->with_judge_traces = q->with_judge_traces;
     w->time = UINT64_MAX;
     w->row_max = tj_size_min(q->row_max + 1, TJ_MLFLOW_PAGE_ROWS_MAX);
-    if (!rest)
-        return true;
-    w->row_max = TJ_MLFLOW_PAGE_ROWS_MAX;
-    w->eval = tj_filter_eval_new(rest, err);
-    return w->eval;
-}
-
-static bool run(struct walk *w, const struct tj_trace_query *q,
-                struct tj_arena *scratch, struct tj_arena *a,
-                struct tj_trace_page *out, struct tj_err *err)
-{
-    size_t skip = 0;
-    bool ok = true;
-    if (q->page_token.len && w->order.len)
-        ok = take_order_token(w, q->page_token, &skip, scratch, err);
-    else if (q->page_token.len)
-        ok = take_time_token(w, q->page_token, err);
+    if (asked->rest) {
+        w->row_max = TJ_MLFLOW_PAGE_ROWS_MAX;
+        w->eval = s->eval = tj_filter_eval_new(asked->rest, err);
+        ok = s->eval;
+    }
     /* Only as large a page as the token was made for has its rows. */
     if (w->order.len)
         w->row_max = TJ_MLFLOW_PAGE_ROWS_MAX;
-    return ok && skip_rows(w, skip, err) && collect(w, q->row_max, a, out, err);
+    if (ok && q->page_token.len)
+        ok = w->order.len
+                 ? take_order_token(w, q->page_token, skip, scratch, err)
+                 : take_time_token(w, q->page_token, err);
+    divide(s, asked, scratch);
+    return ok;
 }
 
 static bool try_search(struct tj_store *st, const struct tj_trace_query *q,
@@ -318,19 +266,41 @@ static bool try_search(struct tj_store *st, const struct tj_trace_query *q,
                        struct tj_err *err)
 {
     struct tj_arena scratch = {0};
-    struct walk w = {.m = tj_mlflow_self(st), .st = st, .order = order};
+    struct search s = {.count = 1};
+    struct tj_mlflow_walk *w = &s.walks[0];
+    size_t skip = 0;
+    w->m = tj_mlflow_self(st);
+    w->st = st;
+    w->order = order;
     *out = (struct tj_trace_page){.total = UINT64_MAX};
-    bool ok = choose_places(w.m, q->experiments, q->experiment_count, &scratch,
-                            &w.places, err) &&
-              start(&w, q, asked, asked->rest, err);
+    bool ok = tj_mlflow_choose(w->m, q->experiments, q->experiment_count,
+                               &scratch, &w->places, err) &&
+              start(&s, q, asked, &scratch, &skip, err);
     /* No experiment, no trace; and the server wants one to be named. */
-    if (ok && w.places.count)
-        ok = run(&w, q, &scratch, a, out, err);
-    walk_release(&w);
+    if (ok && w->places.count)
+        ok = skip_rows(w, skip, err) && collect(&s, q->row_max, a, out, err);
+    search_release(&s);
     tj_arena_release(&scratch);
     if (ok && !q->page_token.len && !out->next_page_token.len)
         out->total = out->count;
     return ok;
+}
+
+/* An older server does not know some clause: then it is asked for less. */
+static bool search_less(struct tj_store *st, const struct tj_trace_query *query,
+                        struct tj_mlflow_asked asked, struct tj_arena *a,
+                        struct tj_trace_page *out, struct tj_err *err)
+{
+    struct tj_mlflow_asked nothing = {.rest = query->filter};
+    tj_str by_time = {0};
+    if (asked.spans.len) {
+        asked.spans = (tj_str){0};
+        if (try_search(st, query, &asked, by_time, a, out, err))
+            return true;
+    }
+    if (err->code != TJ_E_INPUT || !asked.text.len)
+        return false;
+    return try_search(st, query, &nothing, by_time, a, out, err);
 }
 
 bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
@@ -338,26 +308,21 @@ bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
                       struct tj_err *err)
 {
     struct tj_mlflow_asked asked = tj_mlflow_ask_filter(query->filter, a);
-    struct tj_mlflow_asked nothing = {.rest = query->filter};
     tj_str order = {0};
     *able = is_by_time(query);
     if (!*able && query->order_count == 1) {
         order = tj_mlflow_ask_order(query->order, a);
+        asked.spans = (tj_str){0}; /* merged by time alone */
         *able = order.len;
     }
-    if (!*able)
+    if (!*able || try_search(st, query, &asked, order, a, out, err))
         return true;
-    if (try_search(st, query, &asked, order, a, out, err))
-        return true;
-    /* An older server does not know some clause or order. */
-    bool refused = err->code == TJ_E_INPUT && (asked.text.len || order.len);
-    if (!refused)
+    if (err->code != TJ_E_INPUT)
         return false;
-    if (order.len) {
-        *able = false;
-        return true;
-    }
-    return try_search(st, query, &nothing, order, a, out, err);
+    if (!order.len)
+        return search_less(st, query, asked, a, out, err);
+    *able = false; /* it does not sort so: the front does */
+    return true;
 }
 
 bool tj_mlflow_scan(struct tj_store *st, const struct tj_scan *scan,
@@ -367,23 +332,23 @@ bool tj_mlflow_scan(struct tj_store *st, const struct tj_scan *scan,
     struct tj_arena scratch = {0};
     struct tj_trace_info info;
     enum tj_step step = TJ_DONE;
-    struct walk w = {.m = tj_mlflow_self(st),
-                     .st = st,
-                     .time = scan->time,
-                     .id = scan->id,
-                     .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
-                     .with_judge_traces = scan->with_judge_traces};
-    bool ok = choose_places(w.m, scan->experiments, scan->experiment_count,
-                            &scratch, &w.places, err);
+    struct tj_mlflow_walk w = {.m = tj_mlflow_self(st),
+                               .st = st,
+                               .time = scan->time,
+                               .id = scan->id,
+                               .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
+                               .with_judge_traces = scan->with_judge_traces};
+    bool ok = tj_mlflow_choose(w.m, scan->experiments, scan->experiment_count,
+                               &scratch, &w.places, err);
     out->rows = tj_arena_array(a, struct tj_scan_row, scan->row_max);
     w.ended = !w.places.count;
     while (ok && out->count < scan->row_max &&
-           (step = walk_next(&w, &info, err)) == TJ_ROW) {
+           (step = tj_mlflow_walk_next(&w, &info, err)) == TJ_ROW) {
         struct tj_scan_row *row = &out->rows[out->count++];
         row->info = tj_fold_info_copy(&info, a);
         row->time = info.request_time;
     }
-    walk_release(&w);
+    tj_mlflow_walk_release(&w);
     tj_arena_release(&scratch);
     return ok && step != TJ_FAILED;
 }
@@ -406,14 +371,14 @@ static bool speaks_for_session(const struct tj_assessment *as)
     return as->valid && tj_assessment_meta(as, TJ_STR(TJ_SESSION_KEY)).len;
 }
 
-static bool walk_session(struct walk *w, struct tj_mlflow_session *s,
+static bool walk_session(struct tj_mlflow_walk *w, struct tj_mlflow_session *s,
                          struct tj_arena *a, struct tj_err *err)
 {
     TJ_VEC(struct tj_assessment) list = {0};
     struct tj_trace_info info;
     enum tj_step step = TJ_ROW;
     for (size_t i = 0; i < SESSION_ROWS_MAX && step == TJ_ROW; i++) {
-        step = walk_next(w, &info, err);
+        step = tj_mlflow_walk_next(w, &info, err);
         if (step != TJ_ROW || !tj_str_eq(info.session, s->name))
             continue;
         tj_vec_each (&w->batch.assessments, const struct tj_assessment, as) {
@@ -436,15 +401,15 @@ bool tj_mlflow_session_assessments(struct tj_store *st,
                                   .experiment_id = info->experiment_id};
     if (tj_mlflow_recall_session(m, info, a, out))
         return true;
-    struct walk w = {.m = m,
-                     .st = st,
-                     .filter = session_filter(info->session, a),
-                     .time = UINT64_MAX,
-                     .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
-                     .with_judge_traces = true};
-    bool ok = choose_places(m, &info->experiment_id, 1, a, &w.places, err) &&
+    struct tj_mlflow_walk w = {.m = m,
+                               .st = st,
+                               .filter = session_filter(info->session, a),
+                               .time = UINT64_MAX,
+                               .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
+                               .with_judge_traces = true};
+    bool ok = tj_mlflow_choose(m, &info->experiment_id, 1, a, &w.places, err) &&
               walk_session(&w, &s, a, err);
-    walk_release(&w);
+    tj_mlflow_walk_release(&w);
     if (ok)
         tj_mlflow_remember_session(m, &s);
     *out = s.assessments;
@@ -490,21 +455,21 @@ static bool see_all(struct tj_store *st, tj_str filter, size_t row_max,
     struct tj_arena scratch = {0};
     struct tj_trace_info info;
     enum tj_step step = TJ_DONE;
-    struct walk w = {.m = tj_mlflow_self(st),
-                     .st = st,
-                     .filter = filter,
-                     .time = UINT64_MAX,
-                     .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
-                     .with_judge_traces = true};
+    struct tj_mlflow_walk w = {.m = tj_mlflow_self(st),
+                               .st = st,
+                               .filter = filter,
+                               .time = UINT64_MAX,
+                               .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
+                               .with_judge_traces = true};
     bool ok = tj_mlflow_find_places(w.m, &scratch, &w.places, err);
     w.ended = !w.places.count;
     for (size_t i = 0; ok && i < row_max; i++) {
-        step = walk_next(&w, &info, err);
+        step = tj_mlflow_walk_next(&w, &info, err);
         if (step != TJ_ROW)
             break;
         see(p, info.trace_id);
     }
-    walk_release(&w);
+    tj_mlflow_walk_release(&w);
     tj_arena_release(&scratch);
     return ok && step != TJ_FAILED;
 }

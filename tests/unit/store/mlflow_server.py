@@ -98,14 +98,33 @@ def clause(state, text):
         get = {"status": lambda i: i["state"], "request_id": lambda i: i["trace_id"],
                "name": lambda i: i.get("tags", {}).get("mlflow.traceName")}[m[1]]
         return lambda t: text_test(m[2], m[3], get(t["info"]))
+    m = re.fullmatch(r"tags\.`([^`]*)` (IS NULL|IS NOT NULL)", text)
+    if m and not state.old:
+        return lambda t: (m[1] in t["info"].get("tags", {})) == (m[2] == "IS NOT NULL")
     m = re.fullmatch(r"attributes\.request_id IN \(('[^']*'(?:, '[^']*')*)\)", text)
     if m:
         return lambda t: t["info"]["trace_id"] in re.findall(r"'([^']*)'", m[1])
-    m = re.fullmatch(r"(tags|request_metadata)\.`([^`]*)` (=|LIKE|ILIKE) '([^'\"\\]*)'", text)
+    m = re.fullmatch(r"(tags|request_metadata)\.`([^`]*)` (=|!=|LIKE|ILIKE) '([^'\"\\]*)'", text)
     if m and not (state.old and m[3] != "="):
         where = "tags" if m[1] == "tags" else "trace_metadata"
         return lambda t: text_test(m[3], m[4], t["info"].get(where, {}).get(m[2]))
     raise invalid(f"Invalid clause(s) in filter string: '{text}'")
+
+
+def span_clause(text):
+    """A function of one span in the tracking store."""
+    m = re.fullmatch(r"span\.(name|status) (=|LIKE|ILIKE) '([^'\"\\]*)'", text)
+    if m:
+        get = {"name": lambda s: s["name"], "status": lambda s: s["status"]["code"].removeprefix("STATUS_CODE_")}[m[1]]
+        return lambda s: text_test(m[2], m[3], get(s))
+    m = re.fullmatch(r"(?:trace\.text|span\.content) (LIKE|ILIKE) '([^'\"\\]*)'", text)
+    return m and (lambda s: text_test(m[1], m[2], json.dumps(s)))
+
+
+def meets(trace, tests):
+    """All conditions on one span; a trace that came as an artifact has none here."""
+    stored = trace["info"].get("tags", {}).get("mlflow.trace.spansLocation") == "TRACKING_STORE"
+    return stored and any(all(f(s) for f in tests) for s in trace["spans"] or [])
 
 
 def search(state, body):
@@ -115,10 +134,12 @@ def search(state, body):
     if not 1 <= body.get("max_results", 100) <= 500:
         raise invalid("Invalid value for parameter 'max_results'")
     places = {p["mlflow_experiment"]["experiment_id"] for p in body["locations"]}
-    tests = [clause(state, c) for c in body["filter"].split(" AND ")] if body.get("filter") else []
+    clauses = body["filter"].split(" AND ") if body.get("filter") else []
+    of_spans = [f for f in map(span_clause, clauses) if f and not state.old]
+    tests = [clause(state, c) for c in clauses if state.old or not span_clause(c)]
     rows = [t["info"] for t in state.traces.values()
             if t["info"]["trace_location"]["mlflow_experiment"]["experiment_id"] in places
-            and all(f(t) for f in tests)]
+            and all(f(t) for f in tests) and (not of_spans or meets(t, of_spans))]
     rows.sort(key=lambda i: (-millis(i), i["trace_id"]))
     for order in body.get("order_by", []):
         key, word = order.split(" ")

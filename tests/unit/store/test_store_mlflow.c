@@ -416,6 +416,43 @@ static void ids_resolve(void **state)
 
 /* -- what the server is asked ---------------------------------------------------------- */
 
+/* Of traces that came as artifacts the server knows no spans. */
+static void conditions_on_spans_miss_nothing(void **state)
+{
+    (void)state;
+    struct world *w = begin("spans", "");
+    tell_many(w, 3, 8);
+    tell(w,
+         "{\"traces\":[" INFO(
+             TRACE_1, "1", "00.000",
+             TAGS) ",\"spans\":[" REST_SPAN
+                   "]}," INFO(
+                       TRACE_2, "1", "00.500",
+                       "\"tags\":{}") ",\"spans\":null,\"artifact\":[" DICT_SPAN
+                                      "]}]}");
+    for (int old = 0; old < 2; old++) {
+        tell(w, old ? "{\"old\":true}" : "{\"old\":false}");
+        size_t n = old ? 1 : 2; /* an old one has no spans but artifacts */
+        assert_int_equal(matches(w, "span.name = 'agent'"), n);
+        assert_int_equal(matches(w, "span.name = 'agent' AND tag.n = '3'"), 0);
+        assert_int_equal(matches(w, "span.name = 'none'"), 0);
+        assert_int_equal(matches(w, "text LIKE '%why%'"), n);
+        assert_int_equal(matches(w, "span.type = 'AGENT'"), n);
+    }
+    struct tj_trace_page page;
+    tell(w, "{\"old\":false}");
+    page = search(w, "span.status = 'OK'", NULL, 1, (tj_str){0});
+    assert_int_equal(page.count, 1);
+    assert_true(tj_trace_id_eq(page.infos[0].trace_id, trace_id(2)));
+    page = search(w, "span.status = 'OK'", NULL, 1, page.next_page_token);
+    assert_int_equal(page.count, 1);
+    assert_true(tj_trace_id_eq(page.infos[0].trace_id, trace_id(1)));
+    page = search(w, "span.name ILIKE 'AGENT'", "timestamp_ms ASC", 5,
+                  (tj_str){0});
+    assert_int_equal(page.count, 2);
+    end(w);
+}
+
 static void the_server_is_asked_no_less_than_we_want(void **state)
 {
     (void)state;
@@ -425,43 +462,58 @@ static void the_server_is_asked_no_less_than_we_want(void **state)
         const char *filter;
         const char *asked;
         bool rest;
+        const char *spans;
     } cases[] = {
-        {"", "", false},
-        {"status = 'OK'", "attributes.status = 'OK'", true},
-        {"status != 'odd'", "", true},
+        {"", "", false, ""},
+        {"status = 'OK'", "attributes.status = 'OK'", true, ""},
+        {"status != 'odd'", "", true, ""},
         {"run_id = 'r' AND name = 'n'",
-         "attributes.run_id = 'r' AND attributes.name = 'n'", true},
-        {"run_id = 'r'", "attributes.run_id = 'r'", false},
-        {"prompt = 'p/1'", "prompt = 'p/1'", false},
-        {"issue.id = 'i'", "issue.id = 'i'", false},
-        {"run_id = 'r' OR name = 'n'", "", true},
-        {"NOT name = 'n'", "", true},
-        {"name = 'it''s'", "", true},
-        {"name = 'a\"b'", "", true},
-        {"name = 'a\\'", "", true},
-        {"name ILIKE '%tree%'", "attributes.name ILIKE '%tree%'", true},
-        {"name ILIKE 'ask'", "attributes.name ILIKE 'a%'", true},
-        {"name ILIKE 'sk\xC3\xA9'", "", true},
-        {"name RLIKE 'a.*'", "", true},
-        {"name != 'a'", "", true},
-        {"timestamp_ms > 5", "attributes.timestamp_ms > 5", true},
-        {"timestamp_ms > 5.5", "", true},
-        {"execution_time_ms < 5", "", true},
-        {"execution_time_ms > 5", "attributes.execution_time_ms > 5", true},
-        {"end_time_ms > 5", "", true},
-        {"text LIKE '%a%'", "", true},
-        {"tag.k = 'v'", "tags.`k` = 'v'", true},
-        {"tag.`a b` IS NULL", "tags.`a b` IS NULL", true},
-        {"tag.name = 'v'", "", true},
+         "attributes.run_id = 'r' AND attributes.name = 'n'", true, ""},
+        {"run_id = 'r'", "attributes.run_id = 'r'", false, ""},
+        {"prompt = 'p/1'", "prompt = 'p/1'", false, ""},
+        {"issue.id = 'i'", "issue.id = 'i'", false, ""},
+        {"run_id = 'r' OR name = 'n'", "", true, ""},
+        {"NOT name = 'n'", "", true, ""},
+        {"name = 'it''s'", "", true, ""},
+        {"name = 'a\"b'", "", true, ""},
+        {"name = 'a\\'", "", true, ""},
+        {"name ILIKE '%tree%'", "attributes.name ILIKE '%tree%'", true, ""},
+        {"name ILIKE 'ask'", "attributes.name ILIKE 'a%'", true, ""},
+        {"name ILIKE 'sk\xC3\xA9'", "", true, ""},
+        {"name RLIKE 'a.*'", "", true, ""},
+        {"name != 'a'", "", true, ""},
+        {"timestamp_ms > 5", "attributes.timestamp_ms > 5", true, ""},
+        {"timestamp_ms > 5.5", "", true, ""},
+        {"execution_time_ms < 5", "", true, ""},
+        {"execution_time_ms > 5", "attributes.execution_time_ms > 5", true, ""},
+        {"end_time_ms > 5", "", true, ""},
+        {"text LIKE '%a%'", "", true, "trace.text LIKE '%a%'"},
+        {"text LIKE 'It is \"so\"'", "", true, "trace.text LIKE '%It%is%so%'"},
+        {"text ILIKE '%ask me%'", "", true, "trace.text ILIKE '%a%me%'"},
+        {"text LIKE '%-%'", "", true, ""},
+        {"text LIKE 'a' AND text LIKE 'b'", "", true, "trace.text LIKE '%a%'"},
+        {"text LIKE 'a' AND span.name = 'b'", "", true,
+         "trace.text LIKE '%a%'"},
+        {"span.name = 'b' AND text LIKE 'a'", "", true, "span.name = 'b'"},
+        {"span.status = 'ERROR' AND tag.k = 'v' AND span.content LIKE 'x'",
+         "tags.`k` = 'v'", true,
+         "span.status = 'ERROR' AND span.content LIKE '%x%'"},
+        {"span.type = 'TOOL'", "", true, ""},
+        {"span.attributes.model LIKE 'gpt%'", "", true,
+         "span.attributes.`model` LIKE '%gpt%'"},
+        {"span.name = 'a' OR span.name = 'b'", "", true, ""},
+        {"tag.k = 'v'", "tags.`k` = 'v'", true, ""},
+        {"tag.`a b` IS NULL", "tags.`a b` IS NULL", true, ""},
+        {"tag.name = 'v'", "", true, ""},
         {"metadata.mlflow.trace.session = 's'",
-         "request_metadata.`mlflow.trace.session` = 's'", true},
-        {"feedback.q = 'yes'", "feedback.`q` = 'yes'", true},
-        {"feedback.q = '5'", "", true},
-        {"feedback.q = 'True'", "", true},
-        {"feedback.q > 5", "", true},
-        {"feedback.q IS NOT NULL", "feedback.`q` IS NOT NULL", true},
-        {"feedback.q IS NULL", "", true},
-        {"span.name = 'x'", "", true},
+         "request_metadata.`mlflow.trace.session` = 's'", true, ""},
+        {"feedback.q = 'yes'", "feedback.`q` = 'yes'", true, ""},
+        {"feedback.q = '5'", "", true, ""},
+        {"feedback.q = 'True'", "", true, ""},
+        {"feedback.q > 5", "", true, ""},
+        {"feedback.q IS NOT NULL", "feedback.`q` IS NOT NULL", true, ""},
+        {"feedback.q IS NULL", "", true, ""},
+        {"span.name = 'x'", "", true, "span.name = 'x'"},
     };
     for (size_t i = 0; i < TJ_COUNT(cases); i++) {
         const struct tj_filter *f = NULL;
@@ -469,6 +521,7 @@ static void the_server_is_asked_no_less_than_we_want(void **state)
                   err);
         struct tj_mlflow_asked asked = tj_mlflow_ask_filter(f, &a);
         assert_str_eq(asked.text, cases[i].asked);
+        assert_str_eq(asked.spans, cases[i].spans);
         if ((asked.rest != NULL) != cases[i].rest)
             fail_msg("%s: rest", cases[i].filter);
     }
@@ -613,6 +666,7 @@ int main(void)
         cmocka_unit_test(feedback_may_speak_for_a_session),
         cmocka_unit_test(experiments_are_chosen),
         cmocka_unit_test(ids_resolve),
+        cmocka_unit_test(conditions_on_spans_miss_nothing),
         cmocka_unit_test(the_server_is_asked_no_less_than_we_want),
         cmocka_unit_test(bad_answers_are_errors),
         cmocka_unit_test(a_wrong_address_is_told_at_once),
