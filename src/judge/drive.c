@@ -106,8 +106,9 @@ static void end_failed(struct job *job, const struct tj_err *err)
 
 /* -- storing -------------------------------------------------------------- */
 
-/* A store that keeps no traces (store.h) may say so only when it is given one:
- * then the run is not stored, and that is no failure. */
+/* A store that keeps no traces (store.h) may say so only when it is given one,
+ * and one on a server may find a run too large: then the run is not stored, and
+ * the verdict stands without it. */
 static bool keep_transcript(struct job *job, struct tj_verdict *v,
                             struct tj_err *err)
 {
@@ -117,8 +118,8 @@ static bool keep_transcript(struct job *job, struct tj_verdict *v,
         return true;
     tj_judge_transcript(job->judge, &job->arena, &batch);
     if (!tj_store_add_batch(store, &batch, err))
-        return !tj_store_keeps_traces(store) ||
-               tj_err_wrap(err, "store the run");
+        return !tj_store_keeps_traces(store) || err->code == TJ_E_INPUT ||
+               err->code == TJ_E_LIMIT || tj_err_wrap(err, "store the run");
     if (batch.spans.count > 0)
         v->judge_trace_id = batch.spans.items[0].trace_id;
     return true;
