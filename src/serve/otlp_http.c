@@ -14,6 +14,7 @@
  *    become tags of the trace, as on MLflow's own server.
  */
 #include "base/limits.h"
+#include "base/turns.h"
 #include "serve/mlflow.h"
 #include "serve/mlflow_info.h"
 #include "serve/route.h"
@@ -43,6 +44,7 @@ struct export
     struct tj_trace_info *last; /* of the span before; mostly the same */
     tj_trace_id *completed;     /* traces whose root is in the batch */
     size_t completed_count;
+    struct tj_turns *turn; /* to be given back; NULL: none is held */
 };
 
 /* -- answers -------------------------------------------------------------- */
@@ -136,6 +138,22 @@ static bool read_experiment(struct export *e)
     tj_str id = tj_request_header(e->call.rq, TJ_STR("x-mlflow-experiment-id"));
     e->is_given = id.len > 0;
     return !e->is_given || tj_ml_experiment(&e->call, id, &e->given);
+}
+
+/* From parsing until the store waits for the disk, in one go: a batch that is
+ * parsed and lies about while others are parsed is out of the caches when it is
+ * its turn to be packed. */
+static void take_turn(struct export *e)
+{
+    e->turn = e->call.server->computing;
+    tj_turns_take(e->turn);
+}
+
+static void give_turn(void *ctx)
+{
+    struct export *e = ctx;
+    tj_turns_give(e->turn);
+    e->turn = NULL;
 }
 
 static bool parse(struct export *e)
@@ -310,6 +328,8 @@ static bool read_traces(struct export *e)
 static bool store(struct export *e)
 {
     struct tj_server_counts *counts = &e->call.server->counts;
+    e->batch.waits = give_turn;
+    e->batch.waits_ctx = e;
     if (!tj_store_add_batch(e->call.store, &e->batch, &e->call.err))
         return refuse_err(e);
     atomic_fetch_add(&counts->spans, e->batch.spans.count);
@@ -356,8 +376,12 @@ static void export(struct tj_server *s, const struct tj_request *rq,
                                 .rq = rq,
                                 .out = out,
                                 .arena = rq->arena}};
-    if (!read_kind(&e) || !read_experiment(&e) || !parse(&e) ||
-        !read_traces(&e) || !store(&e))
+    if (!read_kind(&e) || !read_experiment(&e))
+        return;
+    take_turn(&e);
+    bool ok = parse(&e) && read_traces(&e) && store(&e);
+    give_turn(&e); /* if it is still held */
+    if (!ok)
         return;
     link_run(&e);
     answer_done(&e);

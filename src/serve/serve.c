@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/limits.h"
+#include "base/turns.h"
 #include "serve/auth.h"
 #include "serve/auth_file.h"
 #include "serve/body.h"
@@ -44,6 +45,7 @@ struct tj_serve {
     struct tj_arena arena;
     struct tracejudge *tj;
     struct tj_server server;
+    struct tj_turns computing;
     struct tj_meter meter;
     struct tj_guard guard;
     struct tj_auth *auth;
@@ -394,6 +396,8 @@ bool tj_serve_open(const struct tj_serve_options *options,
     s->meter.gauges = on_gauges;
     s->meter.ctx = s;
     s->server.meter = &s->meter;
+    tj_turns_init(&s->computing);
+    s->server.computing = &s->computing;
     s->server.version = tj_str_c(tj_version());
     s->server.body_bytes_max = s->options.body_bytes_max;
     atomic_store(&s->server.ready, true);
@@ -534,6 +538,7 @@ void tj_serve_close(struct tj_serve *s)
     tj_close(s->tj);
     tj_auth_close(s->auth);
     tj_meter_release(&s->meter);
+    tj_turns_release(&s->computing);
     tj_arena_release(&s->arena);
     tj_heap_free(s);
 }

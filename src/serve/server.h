@@ -24,6 +24,7 @@ struct tj_server_counts {
 };
 
 struct tj_meter;
+struct tj_turns;
 
 struct tj_server {
     struct tj_store *store;
@@ -32,6 +33,7 @@ struct tj_server {
     atomic_bool ready;      /* for /readyz; false while stopping */
     struct tj_meter *meter; /* what /metrics shows of requests; may be NULL */
     struct tj_server_counts counts;
+    struct tj_turns *computing; /* for parsing what is stored; may be NULL */
 };
 
 #endif

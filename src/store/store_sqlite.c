@@ -414,6 +414,7 @@ static void sqlite_close(struct tj_store *st)
     /* Last, so that it takes the log into the file and removes it. */
     tj_db_close(s->writer);
     tj_sqlite_queue_release(&s->queue);
+    tj_turns_release(&s->packing);
     (void)pthread_mutex_destroy(&s->idle_lock);
     tj_heap_free(s->path);
     tj_heap_free(s);
@@ -465,6 +466,7 @@ bool tj_store_sqlite_open(tj_str path, const struct tj_store_options *options,
     memcpy(s->path, path.ptr, path.len);
     s->read_only = options->read_only;
     tj_sqlite_queue_init(&s->queue);
+    tj_turns_init(&s->packing);
     tj_sqlite_keeper_init(&s->keeper);
     (void)pthread_mutex_init(&s->idle_lock, NULL);
     struct tj_sqlite_worker *first = NULL;

@@ -23,6 +23,7 @@
 
 #include <pthread.h>
 
+#include "base/turns.h"
 #include "store/segment.h"
 #include "store/sqlite_db.h"
 #include "store/store_fold.h"
@@ -96,6 +97,7 @@ struct tj_sqlite {
     struct tj_sqlite_queue queue;
     struct tj_db *writer; /* the leader's; NULL when read_only */
     uint64_t log_due;     /* the leader's: pages at which to checkpoint */
+    struct tj_turns packing;
     struct tj_sqlite_keeper keeper;
     pthread_mutex_t idle_lock; /* guards idle */
     struct tj_sqlite_worker *idle;

@@ -381,11 +381,16 @@ bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,
                          struct tj_err *err)
 {
     struct tj_sqlite *s = tj_sqlite_self(st);
-    struct writing w = {.batch = batch, .worker = tj_sqlite_take(s)};
+    struct writing w = {.batch = batch};
+    tj_turns_take(&s->packing);
+    w.worker = tj_sqlite_take(s);
     group(&w);
     name_resources(&w);
     bool ok = pack_parts(&w, err);
     tj_sqlite_give(s, w.worker);
+    tj_turns_give(&s->packing);
+    if (batch->waits)
+        batch->waits(batch->waits_ctx);
     struct tj_sqlite_job job = {
         .run = write_all,
         .ctx = &w,

@@ -91,6 +91,10 @@ struct tj_batch {
     TJ_VEC(struct tj_assessment) assessments;
     size_t rejected_count; /* spans without a usable id, see rejected */
     tj_str rejected;       /* why the first of them was refused */
+    /* A store calls it at most once: all that is left is to wait for the
+     * disk, so the caller may let others compute.  May be NULL. */
+    void (*waits)(void *ctx);
+    void *waits_ctx;
 };
 void tj_batch_init(struct tj_batch *batch, struct tj_arena *a);
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -302,6 +303,48 @@ static void a_failing_write_takes_no_other_with_it(void **state)
     struct tj_trace_info info = must_info(st, 1, &a);
     assert_str_eq(tj_pairs_find(&info.tags, TJ_STR("k")), "v");
     assert_int_equal(stats_of(st).assessment_count, 1);
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
+/* When it is called the batch waits, and is not yet there. */
+static void note_waiting(void *context)
+{
+    atomic_uint *calls = context;
+    (*calls)++;
+}
+
+static atomic_uint waiting;
+
+static bool write_and_tell(struct writer *w)
+{
+    struct tj_arena a = {0};
+    struct tj_batch b;
+    batch_init(&b, &a);
+    add_span(&b, w->number, 1, 0);
+    b.waits = note_waiting;
+    b.waits_ctx = &waiting;
+    bool ok = tj_store_add_batch(w->st, &b, &w->err);
+    tj_arena_release(&a);
+    return ok;
+}
+
+static void a_batch_tells_that_it_waits(void **state)
+{
+    struct tj_arena a = {0};
+    tj_str path;
+    struct tj_store *st = open_store(TJ_DURABLE_RELAXED, &a, &path);
+    struct writer w;
+    struct gate gate;
+    shut(&gate, st);
+    line_up(&w, st, 5, write_and_tell);
+    assert_int_equal(waiting, 1);
+    struct tj_trace t = must_open(st, 5, &a);
+    assert_false(tj_trace_is_open(&t));
+    open_behind(&gate, 1);
+    join_all(&w, 1);
+    assert_true(w.ok);
+    assert_int_equal(waiting, 1);
     tj_store_close(st);
     tj_arena_release(&a);
 }
@@ -762,6 +805,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waiting_writers_share_a_commit),
         cmocka_unit_test(a_failing_write_takes_no_other_with_it),
+        cmocka_unit_test(a_batch_tells_that_it_waits),
         cmocka_unit_test(a_lost_transaction_is_told_to_its_writers),
         cmocka_unit_test(a_commit_that_fails_fails_all),
         cmocka_unit_test(groups_are_bounded),
