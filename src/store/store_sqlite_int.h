@@ -83,9 +83,10 @@ struct tj_sqlite_keeper {
     bool started;
     bool stop;
     bool log_is_long;
-    bool overflowed;     /* there are stale traces that were not noted */
-    bool unsketched;     /* something came since traces were sketched */
-    uint64_t last_write; /* monotonic ns */
+    bool overflowed;      /* there are stale traces that were not noted */
+    bool unsketched;      /* something came since traces were sketched */
+    uint64_t last_write;  /* monotonic ns */
+    uint64_t sketch_time; /* when that began last */
     size_t noted_count;
     struct tj_sqlite_noted *noted; /* a table hashed by row */
 };

@@ -10,7 +10,8 @@
  *     log begins anew.  One that grows all the same (a reader that stays, a
  *     disk that is too slow) is taken over by the writers themselves.
  *  3. Once a minute, pieces that were replaced long ago are removed.
- *  4. When nothing was stored for two seconds, traces get their sketches.
+ *  4. When nothing was stored for two seconds, traces get their sketches; and
+ *     while others write without an end, for three seconds of thirty.
  * Traces are noted in a table of fixed size.  One that finds no place is found
  * again by its stale mark, as those are that an earlier process left.  Nothing
  * here must succeed: it is tried again with the next write.
@@ -36,6 +37,8 @@ enum {
 #define QUIET_NS      TJ_NS_PER_SECOND
 #define IDLE_NS       (2 * TJ_NS_PER_SECOND)
 #define PURGE_NS      (60 * TJ_NS_PER_SECOND)
+#define BUSY_EVERY_NS (30 * TJ_NS_PER_SECOND)
+#define BUSY_FOR_NS   (3 * TJ_NS_PER_SECOND)
 #define AT_CLOSE_NS   (TJ_NS_PER_SECOND / 4)
 #define LOOK_AGAIN_NS (TJ_NS_PER_SECOND / 4)
 
@@ -50,6 +53,7 @@ void tj_sqlite_keeper_init(struct tj_sqlite_keeper *k)
     (void)pthread_cond_init(&k->changed, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     k->overflowed = true; /* what an earlier process left */
+    k->sketch_time = tj_mono_ns();
 }
 
 static void *keep(void *context);
@@ -193,8 +197,10 @@ static void sweep(struct tj_sqlite *s)
 static bool is_interrupted(struct tj_sqlite_keeper *k)
 {
     (void)pthread_mutex_lock(&k->lock);
-    bool yes =
-        k->stop || k->log_is_long || tj_mono_ns() - k->last_write < IDLE_NS;
+    uint64_t now = tj_mono_ns();
+    bool busy = now - k->last_write < IDLE_NS;
+    bool yes = k->stop || k->log_is_long ||
+               (busy && now - k->sketch_time > BUSY_FOR_NS);
     k->unsketched |= yes; /* the rest another time */
     (void)pthread_mutex_unlock(&k->lock);
     return yes;
@@ -294,6 +300,10 @@ static enum task choose(struct tj_sqlite_keeper *k, struct tj_sqlite_noted *due,
         k->log_is_long = false;
         return TASK_LOG;
     }
+    if (k->unsketched && now - k->sketch_time >= BUSY_EVERY_NS) {
+        k->sketch_time = now; /* and again when nothing is stored */
+        return TASK_SKETCH;
+    }
     *count = take_due(k, now, due);
     if (*count)
         return TASK_NOTED;
@@ -305,6 +315,7 @@ static enum task choose(struct tj_sqlite_keeper *k, struct tj_sqlite_noted *due,
     }
     if (k->unsketched && now - k->last_write >= IDLE_NS) {
         k->unsketched = false;
+        k->sketch_time = now;
         return TASK_SKETCH;
     }
     return TASK_NONE;
