@@ -21,7 +21,8 @@
  *  1. NOT is about the trace: NOT span.status = 'ERROR' is "no span failed".
  *     != is about the value: it does not match where there is none.
  *  2. Span conditions joined by AND, and ORs of span conditions among them,
- *     hold on one span.
+ *     hold on one span.  trace.text is one of them, as in MLflow: a text of
+ *     that span.
  *  3. A key is looked up in the table of its type only: feedback.name is the
  *     feedback called "name".
  *  4. span.attributes.k, feedback.n and expectation.n compare with the value's

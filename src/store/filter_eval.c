@@ -87,12 +87,17 @@ static struct node *make_test(struct tj_filter_eval *e,
     return n;
 }
 
+static bool is_text(const struct tj_filter *f)
+{
+    return f->entity == TJ_ENTITY_ATTRIBUTE && f->attribute == TJ_ATTR_TEXT;
+}
+
 /* Only span conditions, joined by AND and OR? */
 static bool is_of_span(const struct tj_filter *f, size_t depth)
 {
     assert(depth < NODE_DEPTH_MAX);
     switch (f->kind) {
-    case TJ_FILTER_CLAUSE: return f->entity == TJ_ENTITY_SPAN;
+    case TJ_FILTER_CLAUSE: return f->entity == TJ_ENTITY_SPAN || is_text(f);
     case TJ_FILTER_NOT: return false;
     case TJ_FILTER_AND:
     case TJ_FILTER_OR: break;
@@ -312,7 +317,7 @@ static bool test_attribute(const struct node *n, const struct subject *s)
         return test_text(n, info->experiment.len ? info->experiment
                                                  : TJ_STR("Default"));
     case TJ_ATTR_PROMPT: return test_prompt(n, s);
-    case TJ_ATTR_TEXT: break; /* see test_any_text */
+    case TJ_ATTR_TEXT: break; /* see test_span */
     }
     return false;
 }
@@ -419,7 +424,7 @@ static bool test_span(const struct node *n, struct subject *s, size_t span,
 {
     const struct tj_span *sp = &s->trace.spans[span];
     tj_str key = n->test.clause->key;
-    if (tj_str_eq(key, TJ_STR("content")))
+    if (is_text(n->test.clause) || tj_str_eq(key, TJ_STR("content")))
         return test_content(n, s, span, out);
     if (tj_str_starts(key, TJ_STR("attributes.")))
         return test_span_attribute(n, s, span, out);
@@ -431,17 +436,6 @@ static bool test_span(const struct node *n, struct subject *s, size_t span,
         *out =
             test_text(n, sp->kind_text.len ? sp->kind_text
                                            : tj_str_c(tj_kind_name(sp->kind)));
-    return true;
-}
-
-static bool test_any_text(const struct node *n, struct subject *s, bool *out)
-{
-    *out = false;
-    if (!open_trace(s))
-        return false;
-    for (size_t i = 0; i < s->trace.span_count && !*out; i++)
-        if (!test_content(n, s, i, out))
-            return false;
     return true;
 }
 
@@ -488,11 +482,7 @@ static bool ask_test(const struct node *n, struct subject *s, bool *out)
     const struct tj_filter *f = n->test.clause;
     *out = false;
     switch (f->entity) {
-    case TJ_ENTITY_ATTRIBUTE:
-        if (f->attribute == TJ_ATTR_TEXT)
-            return test_any_text(n, s, out);
-        *out = test_attribute(n, s);
-        break;
+    case TJ_ENTITY_ATTRIBUTE: *out = test_attribute(n, s); break;
     case TJ_ENTITY_TAG:
         *out = test_pair(n, tj_pairs_find(&s->info->tags, n->test.clause->key));
         break;
