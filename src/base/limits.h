@@ -66,6 +66,11 @@
 /* Metrics, params, tags, inputs, outputs of one run, each: it is written whole
  * at every log, and this many are 1 MB. */
 #define TJ_RUN_KEYS_MAX ((size_t)20000)
+/* Key and value pairs (tags, params) in one request: they are looked for one by
+ * one.  MLflow's own limit, where it has one, is 100. */
+#define TJ_REQUEST_PAIRS_MAX ((size_t)10000)
+/* Fields of a dataset that its schema lists; more are kept, not listed. */
+#define TJ_DATASET_FIELDS_MAX ((size_t)1000)
 /* Records of a dataset in one request: they are one transaction, and the
  * client sends what it has in one. */
 #define TJ_DATASET_UPSERT_MAX ((size_t)100000)

@@ -300,6 +300,10 @@ bool tj_ml_strs(struct tj_ml *call, const char *name, struct tj_ml_list *out)
 bool tj_ml_pairs(struct tj_ml *call, const char *name, tj_pairs *out)
 {
     *out = (tj_pairs){0};
+    if (tj_json_count(tj_ml_arg(call, name)) > TJ_REQUEST_PAIRS_MAX)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "one request has at most %zu %s",
+                          TJ_REQUEST_PAIRS_MAX, name);
     tj_json_each (tj_ml_arg(call, name), item) {
         tj_str key = scalar_text(tj_ml_member(item, "key"));
         if (!key.len)

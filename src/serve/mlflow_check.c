@@ -181,6 +181,18 @@ bool tj_ml_check_count(struct tj_ml *call, const char *what, size_t max,
                       max, what, count, what, what);
 }
 
+bool tj_ml_set(struct tj_ml *call, const char *name, struct tj_map *out)
+{
+    struct tj_ml_list list;
+    bool fresh;
+    tj_map_init(out, call->arena);
+    if (!tj_ml_strs(call, name, &list))
+        return false;
+    for (size_t i = 0; i < list.count; i++)
+        (void)tj_map_add(out, list.items[i], &fresh);
+    return true;
+}
+
 /* -- edits ---------------------------------------------------------------- */
 
 enum tj_edit tj_ml_stop(struct tj_err *err)

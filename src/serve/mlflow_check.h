@@ -8,6 +8,7 @@
 #ifndef TJ_SERVE_MLFLOW_CHECK_H
 #define TJ_SERVE_MLFLOW_CHECK_H
 
+#include "base/map.h"
 #include "serve/mlflow.h"
 
 enum {
@@ -43,6 +44,9 @@ bool tj_ml_array(struct tj_ml *call, const char *name,
 /* "A batch logging request can contain at most ..." */
 bool tj_ml_check_count(struct tj_ml *call, const char *what, size_t max,
                        size_t count);
+
+/* A list of strings, each once, in order. */
+bool tj_ml_set(struct tj_ml *call, const char *name, struct tj_map *out);
 
 /* For edits of the store that refuse: `return tj_ml_stop(err)` after
  * tj_ml_fail, and then `return tj_ml_edited(call, tj_store_edit_x(...))`,

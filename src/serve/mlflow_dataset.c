@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "base/limits.h"
 #include "base/sha256.h"
 
 enum { DIGEST_DIGITS = 8 };
@@ -142,7 +143,8 @@ static void add_fields(tj_pairs *fields, const struct tj_json *object,
 {
     struct tj_json_members m = tj_json_members(object);
     while (tj_json_member(&m)) {
-        if (!tj_pairs_find(fields, m.key).ptr)
+        if (fields->count < TJ_DATASET_FIELDS_MAX &&
+            !tj_pairs_find(fields, m.key).ptr)
             tj_pairs_set(fields, a, m.key, tj_str_c(field_type(m.value)));
     }
 }

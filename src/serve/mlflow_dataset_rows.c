@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/sha256.h"
 #include "serve/mlflow_dataset.h"
 #include "serve/python_json.h"
@@ -171,27 +172,37 @@ static void put_text(struct tj_buf *out, const char *key, tj_str text)
     tj_python_str(out, text);
 }
 
+static void add_members(struct tj_map *map, const struct tj_json *object)
+{
+    struct tj_json_members m = tj_json_members(object);
+    while (tj_json_member(&m)) {
+        bool fresh;
+        /* The last value counts, at the place of the first. */
+        tj_map_add(map, m.key, &fresh)->number = (uint64_t)(uintptr_t)m.value;
+    }
+}
+
 /* What old has, with the members of fresh over it. */
 static void put_merged(struct tj_buf *out, const char *key,
                        const struct tj_json *old, const struct tj_json *fresh)
 {
+    struct tj_map map;
     if (!tj_json_count(fresh) || !tj_json_count(old)) {
         put_value(out, key, tj_json_count(fresh) ? fresh : old);
         return;
     }
-    const char *comma = "";
+    tj_map_init(&map, out->arena);
+    add_members(&map, old);
+    add_members(&map, fresh);
     put_key(out, key);
     tj_buf_byte(out, '{');
-    const struct tj_json *both[] = {old, fresh};
-    for (size_t i = 0; i < TJ_COUNT(both); i++) {
-        struct tj_json_members m = tj_json_members(both[i]);
-        while (tj_json_member(&m)) { /* of equal keys the last one counts */
-            tj_buf_add(out, tj_str_c(comma));
-            tj_python_str(out, m.key);
-            tj_buf_byte(out, ':');
-            tj_python_json(out, m.value, 0);
-            comma = ",";
-        }
+    for (size_t i = 0; i < map.count; i++) {
+        if (i)
+            tj_buf_byte(out, ',');
+        tj_python_str(out, map.entries[i].key);
+        tj_buf_byte(out, ':');
+        tj_python_json(
+            out, (const struct tj_json *)(uintptr_t)map.entries[i].number, 0);
     }
     tj_buf_byte(out, '}');
 }

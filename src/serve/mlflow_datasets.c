@@ -1,6 +1,8 @@
 /* mlflow_datasets.c - MLflow's evaluation datasets: make, find, change.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/limits.h"
+#include "base/map.h"
 #include "serve/mlflow_dataset.h"
 #include "serve/mlflow_filter.h"
 #include "serve/python_json.h"
@@ -132,6 +134,10 @@ static bool read_tags(struct tj_ml *call, tj_pairs *out)
     if (!tj_json_is_object(doc.root))
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                           "tags must be the text of a JSON object");
+    if (tj_json_count(doc.root) > TJ_REQUEST_PAIRS_MAX)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "one request has at most %zu tags",
+                          TJ_REQUEST_PAIRS_MAX);
     struct tj_json_members m = tj_json_members(doc.root);
     while (tj_json_member(&m)) {
         if (!tj_json_is_null(m.value))
@@ -144,18 +150,14 @@ static bool read_tags(struct tj_ml *call, tj_pairs *out)
 
 static bool read_experiments(struct tj_ml *call, struct tj_ml_dataset *d)
 {
-    struct tj_ml_list ids;
-    if (!tj_ml_strs(call, "experiment_ids", &ids))
+    struct tj_map ids;
+    if (!tj_ml_set(call, "experiment_ids", &ids))
         return false;
     for (size_t i = 0; i < ids.count; i++) {
         struct tj_experiment ex;
-        bool again = false;
-        if (!tj_ml_experiment(call, ids.items[i], &ex))
+        if (!tj_ml_experiment(call, ids.entries[i].key, &ex))
             return false;
-        tj_vec_each (&d->experiments, const uint64_t, id)
-            again = again || *id == ex.id;
-        if (!again)
-            *tj_vec_add(&d->experiments, call->arena) = ex.id;
+        *tj_vec_add(&d->experiments, call->arena) = ex.id;
     }
     return true;
 }
@@ -321,14 +323,11 @@ static void add_experiments(struct tj_server *s, const struct tj_request *rq,
 static bool change_remove(void *ctx, struct tj_ml *call,
                           struct tj_ml_dataset *dataset)
 {
-    const struct tj_ml_list *ids = ctx;
+    const struct tj_map *ids = ctx;
     size_t kept = 0;
     for (size_t i = 0; i < dataset->experiments.count; i++) {
         uint64_t id = dataset->experiments.items[i];
-        tj_str text = tj_ml_experiment_id(call->arena, id);
-        bool away = false;
-        for (size_t k = 0; k < ids->count; k++)
-            away = away || tj_str_eq(ids->items[k], text);
+        bool away = tj_map_find(ids, tj_ml_experiment_id(call->arena, id));
         if (away && !tj_ml_covers(call, id))
             return false;
         if (!away)
@@ -343,10 +342,10 @@ static void remove_experiments(struct tj_server *s, const struct tj_request *rq,
                                struct tj_answer *out)
 {
     struct tj_ml call;
-    struct tj_ml_list ids;
+    struct tj_map ids;
     struct tj_ml_dataset_edit change = {.change = change_remove, .ctx = &ids};
     if (tj_ml_begin(&call, s, rq, out) &&
-        tj_ml_strs(&call, "experiment_ids", &ids) && edit(&call, &change))
+        tj_ml_set(&call, "experiment_ids", &ids) && edit(&call, &change))
         answer_dataset(&call, &change.dataset, ALONE);
 }
 
@@ -419,7 +418,7 @@ static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
 }
 
 struct search {
-    struct tj_ml_list experiments;
+    struct tj_map experiments; /* none: all */
     struct tj_ml_filter filter;
     struct tj_ml_orders orders;
     size_t max;
@@ -430,7 +429,7 @@ struct search {
 static bool read_search(struct tj_ml *call, struct search *s)
 {
     struct tj_ml_list order_by;
-    if (!tj_ml_strs(call, "experiment_ids", &s->experiments) ||
+    if (!tj_ml_set(call, "experiment_ids", &s->experiments) ||
         !tj_ml_max_results(call, DATASETS_PAGE, &s->max) ||
         !tj_ml_page_offset(call, &s->offset) ||
         !tj_ml_strs(call, "order_by", &order_by) ||
@@ -450,11 +449,8 @@ static bool in_experiments(struct tj_ml *call, const struct search *s,
     if (!s->experiments.count)
         return true;
     tj_vec_each (&d->experiments, const uint64_t, id) {
-        tj_str text = tj_ml_experiment_id(call->arena, *id);
-        for (size_t i = 0; i < s->experiments.count; i++) {
-            if (tj_str_eq(text, s->experiments.items[i]))
-                return true;
-        }
+        if (tj_map_find(&s->experiments, tj_ml_experiment_id(call->arena, *id)))
+            return true;
     }
     return false;
 }

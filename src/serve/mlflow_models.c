@@ -641,18 +641,18 @@ static bool gather(struct tj_ml *call, tj_str experiment_id, struct search *s)
 
 static bool gather_all(struct tj_ml *call, struct search *s)
 {
-    struct tj_ml_list ids;
-    if (!tj_ml_strs(call, "experiment_ids", &ids))
+    struct tj_map ids;
+    if (!tj_ml_set(call, "experiment_ids", &ids))
         return false;
     if (!ids.count)
         return tj_ml_missing(call, "experiment_ids");
     for (size_t i = 0; i < ids.count; i++) {
         uint64_t id = 0;
-        if (!tj_str_to_u64(ids.items[i], &id))
+        if (!tj_str_to_u64(ids.entries[i].key, &id))
             return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                               "Invalid experiment ID '%.*s'. Experiment ID "
                               "must be a valid integer.",
-                              TJ_STR_ARG(ids.items[i]));
+                              TJ_STR_ARG(ids.entries[i].key));
         if (tj_grant_covers(call->rq->grant, id) &&
             !gather(call, tj_ml_experiment_id(call->arena, id), s))
             return false;

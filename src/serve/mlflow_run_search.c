@@ -182,20 +182,17 @@ static bool consider(void *ctx, struct tj_ml *call, const struct tj_ml_run *run,
 /* Experiments that are not there, or not covered, have no runs to show. */
 static bool consider_all(struct tj_ml *call, struct search *s)
 {
-    struct tj_ml_list ids;
-    if (!tj_ml_strs(call, "experiment_ids", &ids))
+    struct tj_map ids;
+    if (!tj_ml_set(call, "experiment_ids", &ids))
         return false;
     for (size_t i = 0; i < ids.count; i++) {
         uint64_t id = 0;
-        bool again = false;
-        if (!tj_str_to_u64(ids.items[i], &id))
+        if (!tj_str_to_u64(ids.entries[i].key, &id))
             return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                               "Invalid experiment ID '%.*s'. Experiment ID "
                               "must be a valid integer.",
-                              TJ_STR_ARG(ids.items[i]));
-        for (size_t k = 0; k < i; k++)
-            again = again || tj_str_eq(ids.items[k], ids.items[i]);
-        if (!again && tj_grant_covers(call->rq->grant, id) &&
+                              TJ_STR_ARG(ids.entries[i].key));
+        if (tj_grant_covers(call->rq->grant, id) &&
             !tj_ml_each_run(call, id, consider, s))
             return false;
     }

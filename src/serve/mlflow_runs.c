@@ -9,6 +9,7 @@
 /* MLflow's limits on one request. */
 enum {
     BATCH_DATASETS_MAX = 1000,
+    BATCH_INPUT_TAGS_MAX = 100, /* ours */
     DATASET_NAME_CHARS_MAX = 500,
     DATASET_DIGEST_CHARS_MAX = 36,
     DATASET_SCHEMA_CHARS_MAX = 1048575,
@@ -224,6 +225,9 @@ static bool read_dataset(struct tj_ml *call, const struct tj_json *v,
         out->schema = tj_ml_text(d, "schema");
     if (tj_ml_member(d, "profile"))
         out->profile = tj_ml_text(d, "profile");
+    if (!tj_ml_check_count(call, "tags", BATCH_INPUT_TAGS_MAX,
+                           tj_json_count(tj_ml_member(v, "tags"))))
+        return false;
     tj_json_each (tj_ml_member(v, "tags"), tag) {
         struct tj_pair pair = {tj_ml_text(tag, "key"),
                                tj_ml_text(tag, "value")};

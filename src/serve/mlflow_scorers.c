@@ -232,7 +232,7 @@ static bool list_one(struct tj_ml *call, uint64_t experiment_id,
 
 /* Those of several experiments, or of all: what is not there, not active or
  * not covered is left out. */
-static bool list_many(struct tj_ml *call, const struct tj_ml_list *ids,
+static bool list_many(struct tj_ml *call, const struct tj_map *ids,
                       struct listing *l)
 {
     struct tj_experiment *all;
@@ -241,10 +241,9 @@ static bool list_many(struct tj_ml *call, const struct tj_ml_list *ids,
                               &call->err))
         return tj_ml_fail_err(call);
     for (size_t i = 0; i < count; i++) {
-        tj_str id = tj_ml_experiment_id(call->arena, all[i].id);
-        bool wanted = ids->count == 0;
-        for (size_t k = 0; k < ids->count; k++)
-            wanted = wanted || tj_str_eq(ids->items[k], id);
+        bool wanted =
+            !ids->count ||
+            tj_map_find(ids, tj_ml_experiment_id(call->arena, all[i].id));
         if (wanted && !all[i].deleted &&
             tj_grant_covers(call->rq->grant, all[i].id) &&
             !list_one(call, all[i].id, l))
@@ -259,9 +258,9 @@ static void list(struct tj_server *server, const struct tj_request *rq,
     struct tj_ml call;
     struct listing l = {0};
     struct subject s = {0};
-    struct tj_ml_list ids;
+    struct tj_map ids;
     if (!tj_ml_begin(&call, server, rq, out) ||
-        !tj_ml_strs(&call, "experiment_ids", &ids))
+        !tj_ml_set(&call, "experiment_ids", &ids))
         return;
     bool one = tj_ml_str(&call, "experiment_id").len > 0;
     if (one && ids.count) {

@@ -3,6 +3,7 @@
  *
  * Texts and codes were taken from an MLflow 3.17.2 server.
  */
+#include "base/limits.h"
 #include "base/sha256.h"
 #include "mlflow_fixture.h"
 #include "text/json_write.h"
@@ -160,6 +161,49 @@ static void test_same_inputs(void **state)
     assert_string_equal(at(f, "dataset.last_updated_by"), "(none)");
 }
 
+/* However often it is merged, a record does not grow by what it has. */
+static void test_merged(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    struct tj_record_page page;
+    struct tj_err err = {0};
+    const struct tj_record_query query = {.kind = TJ_RECORD_DATASET_ROW,
+                                          .row_max = 5};
+    const char *id = make(f, "");
+    upsert(f, id, "[{'inputs': {}, 'expectations': {'a': 1, 'b': 2}}]", "1",
+           "0");
+    for (int i = 0; i < 3; i++)
+        upsert(f, id,
+               "[{'inputs': {}, 'expectations': {'c': 3, 'a': 4, 'a': 5}, "
+               "'tags': {'t': 'u'}}]",
+               "0", "1");
+    assert_ok(tj_store_records(f->server.store, &query, &f->arena, &page, &err),
+              err);
+    assert_str_eq(page.items[0].body,
+                  "{\"inputs\":{},\"outputs\":{},\"expectations\":{\"a\":5,"
+                  "\"b\":2,\"c\":3},\"tags\":{\"t\":\"u\"}}");
+}
+
+/* Many fields: all are kept, and the schema lists so many. */
+static void test_many_fields(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    struct tj_buf text;
+    const char *id = make(f, "");
+    tj_buf_init(&text, &f->arena, SIZE_MAX);
+    tj_buf_add(&text, TJ_STR("[{'inputs': {"));
+    for (int i = 0; i < 1500; i++)
+        tj_buf_fmt(&text, "%s'k%d': 1", i ? "," : "", i);
+    tj_buf_add(&text, TJ_STR("}}]"));
+    upsert(f, id, tj_cstr(&f->arena, tj_buf_str(&text)), "1", "0");
+    load(f, id, "");
+    assert_int_equal(count_at(f, "0.inputs"), 1500);
+    assert_call(f, "GET", path(f, id, ""), NULL);
+    tj_str schema = tj_json_str(tj_json_at(f->json, "dataset.schema"));
+    assert_true(tj_str_find(schema, TJ_STR("\"k999\"")) != (size_t)-1);
+    assert_true(tj_str_find(schema, TJ_STR("\"k1000\"")) == (size_t)-1);
+}
+
 static void test_upsert_refused(void **state)
 {
     static const char *const texts[] = {
@@ -191,6 +235,17 @@ static void test_upsert_refused(void **state)
                         "'CODE']");
     load(f, id, "");
     assert_int_equal(tj_json_count(f->json), 0);
+    struct tj_buf text;
+    tj_buf_init(&text, &f->arena, SIZE_MAX);
+    tj_buf_add(&text, TJ_STR("[{}"));
+    for (size_t i = 0; i < TJ_DATASET_UPSERT_MAX; i++)
+        tj_buf_add(&text, TJ_STR(",{}"));
+    tj_buf_byte(&text, ']');
+    assert_int_equal(send_text(f, "POST", path(f, id, "/records"), "records",
+                               tj_cstr(&f->arena, tj_buf_str(&text))),
+                     400);
+    assert_string_equal(at(f, "message"),
+                        "one request has at most 100000 records of a dataset");
     /* Nothing is kept of records of a dataset that is not there. */
     assert_int_equal(send_text(f, "POST", path(f, "d-nope", "/records"),
                                "records", "[{'inputs': {'a': 1}}]"),
@@ -357,7 +412,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, mlflow_setup, mlflow_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_create),      TEST(test_upsert),
-        TEST(test_same_inputs), TEST(test_upsert_refused),
+        TEST(test_same_inputs), TEST(test_merged),
+        TEST(test_many_fields), TEST(test_upsert_refused),
         TEST(test_pages),       TEST(test_delete_records),
         TEST(test_tags),        TEST(test_experiments),
         TEST(test_search),      TEST(test_grants),

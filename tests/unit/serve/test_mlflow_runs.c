@@ -3,6 +3,7 @@
  *
  * Texts and codes were taken from an MLflow 3.17.2 server.
  */
+#include "base/limits.h"
 #include "mlflow_fixture.h"
 
 #define AT(name) "/api/2.0/mlflow/runs/" name
@@ -300,6 +301,47 @@ static void test_batch_refused(void **state)
         "params, and tags across multiple requests and try again.");
     assert_call(f, "POST", AT("log-batch"),
                 about(f, run, many(f, "metrics", 1000, metric)));
+}
+
+/* MLflow has no limit; here a run is written whole at every log. */
+static void test_too_many_keys(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const char *run = make_run(f, "");
+    for (size_t sent = 0; sent <= TJ_RUN_KEYS_MAX; sent += 1000) {
+        struct tj_arena a = {0};
+        struct tj_buf text;
+        tj_buf_init(&text, &a, SIZE_MAX);
+        tj_buf_fmt(&text, "{\"run_id\": \"%s\", \"metrics\": [", run);
+        for (size_t i = sent; i < sent + 1000; i++)
+            tj_buf_fmt(&text,
+                       "%s{\"key\": \"k%zu\", \"value\": 1, "
+                       "\"timestamp\": 1}",
+                       i > sent ? "," : "", i);
+        tj_buf_add(&text, TJ_STR("]}"));
+        int status = call_raw(f, "POST", AT("log-batch"), tj_buf_str(&text));
+        tj_arena_release(&a);
+        assert_int_equal(status, sent < TJ_RUN_KEYS_MAX ? 200 : 400);
+        if (status == 400)
+            assert_string_equal(at(f, "message"),
+                                "a run has at most 20000 metrics");
+    }
+    find_run(f, run);
+    assert_int_equal(count_at(f, "run.data.metrics"), TJ_RUN_KEYS_MAX);
+}
+
+static void test_too_many_pairs(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    struct tj_buf text;
+    tj_buf_init(&text, &f->arena, SIZE_MAX);
+    tj_buf_add(&text, TJ_STR("{'experiment_id': '0', 'tags': [{'key': 'a'}"));
+    for (size_t i = 0; i < TJ_REQUEST_PAIRS_MAX; i++)
+        tj_buf_add(&text, TJ_STR(",{'key': 'a'}"));
+    tj_buf_add(&text, TJ_STR("]}"));
+    assert_refused(f, "POST", AT("create"),
+                   tj_cstr(&f->arena, tj_buf_str(&text)), INVALID,
+                   "one request has at most 10000 tags");
 }
 
 static void test_tags(void **state)
@@ -635,6 +677,8 @@ int main(void)
         TEST(test_params),
         TEST(test_batch),
         TEST(test_batch_refused),
+        TEST(test_too_many_keys),
+        TEST(test_too_many_pairs),
         TEST(test_tags),
         TEST(test_long_values_are_cut),
         TEST(test_inputs),
