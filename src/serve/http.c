@@ -36,8 +36,9 @@ enum {
     LISTEN_BACKLOG = 1024,
     BODY_BYTES_FIRST = 16 << 10,
     ANSWER_BYTES_PER_SECOND_MIN = 64 << 10,
-    HEAD_MS_MAX = 20000, /* a request line to the last header */
-    SHED_MS_MIN = 2000,  /* idle connections younger than this are kept */
+    HEAD_MS_MAX = 20000,        /* a request line to the last header */
+    SHED_WAITING_MS_MIN = 2000, /* younger ones are kept */
+    SHED_READING_MS_MIN = 5000,
     PORT_TEXT_MAX = 8,
 };
 
@@ -328,8 +329,17 @@ static bool has_ended(struct connection *c)
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* When connections run out, those that have waited longest go first: one who
- * opens thousands and says nothing does not shut the others out. */
+/* May it go when others have no place?  One that waits, or one that is slow
+ * to say what it wants. */
+static bool can_go(const struct connection *c, uint64_t now_ns)
+{
+    uint64_t ms = (now_ns - c->since_ns) / TJ_NS_PER_MS;
+    return (c->state == WAITING && ms >= SHED_WAITING_MS_MIN) ||
+           (c->state == READING && ms >= SHED_READING_MS_MIN);
+}
+
+/* When connections run out, the oldest of those go first: one who opens
+ * thousands and says nothing does not shut the others out. */
 static void shed(struct tj_http *h, uint64_t now_ns)
 {
     unsigned high = h->options.connections_max / 8 * 7;
@@ -341,8 +351,7 @@ static void shed(struct tj_http *h, uint64_t now_ns)
     while (oldest && oldest->next)
         oldest = oldest->next;
     for (struct connection *c = oldest; c && surplus; c = c->prev) {
-        if (c->state != WAITING ||
-            now_ns - c->since_ns < SHED_MS_MIN * TJ_NS_PER_MS)
+        if (!can_go(c, now_ns))
             continue;
         (void)shutdown(c->fd, SHUT_RDWR);
         surplus--;
