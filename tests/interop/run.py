@@ -31,6 +31,7 @@ SCRIPTS = [
     ("test_otel_collector", "otel"),
     ("test_mlflow_old_client", "mlflow-3.5"),
     ("test_mlflow_store", "mlflow"),
+    ("test_mlflow_filters", "mlflow"),
     ("test_mlflow_client", "mlflow"),
 ]
 TEST_LINE = re.compile(r"^(ok|not ok) \d+ (.*?)(?: # SKIP (.*))?$")
