@@ -60,7 +60,8 @@ def check_complete(case, server, trace_id, language):
     assert found["trace_info"]["tags"]["mlflow.traceName"] == "root"
 
     fields = {span["name"]: span["fields"] for span in stored(case, trace_id)["spans"]}
-    wanted = {"text": "ж 🎈", "int": 42, "big": 2**62 if language == "python" else 2**53, "negative": -1, "float": 0.5, "true": True, "false": False, "list": ["a", "b"],
+    wanted = {"text": "ж 🎈", "int": 42, "big": 2**62 if language == "python" else 2**53, "negative": -1, "float": 0.5,
+              "true": True, "false": False, "list": ["a", "b"],
               "numbers": [1, 2, 3], "floats": [0.5, 1.5], "empty": "", "json": {"a": [1]}, "long": "x" * 100_000}
     for key, value in wanted.items():
         kept = fields["root"][f"attributes.{key}"]

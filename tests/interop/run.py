@@ -9,6 +9,7 @@ What is installed lies in .interop/ (or $INTEROP_DIR), is pinned by the requirem
 package-lock.json beside this file, and is used again as long as these do not change.  Each script starts
 its own servers and prints TAP; the last line here is "N passed, N failed, N skipped".
 """
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -17,23 +18,25 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 HOME = pathlib.Path(os.environ.get("INTEROP_DIR", ROOT / ".interop"))
-SCRIPT_S = 1200
+SCRIPT_S = 1800
 
 # (script, the environment it runs in)
 SCRIPTS = [
+    ("test_mlflow_client", "mlflow"),
     ("test_otel_python", "otel"),
     ("test_otel_node", "otel"),
     ("test_otel_collector", "otel"),
     ("test_mlflow_old_client", "mlflow-3.5"),
     ("test_mlflow_store", "mlflow"),
     ("test_mlflow_filters", "mlflow"),
-    ("test_mlflow_client", "mlflow"),
 ]
+RUNNING = set()  # process groups of scripts
 TEST_LINE = re.compile(r"^(ok|not ok) \d+ (.*?)(?: # SKIP (.*))?$")
 
 
@@ -93,36 +96,40 @@ def install_node():
 
 
 def run_script(script, python, environment):
-    """Counts of passed, failed, skipped."""
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    planned = None
+    """Its output, counts of passed, failed, skipped, and its seconds."""
+    began = time.monotonic()
+    lines, counts, planned = [], {"passed": 0, "failed": 0, "skipped": 0}, None
     with subprocess.Popen([str(python), str(HERE / f"{script}.py")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, env=environment, start_new_session=True, text=True, errors="replace") as process:
-        watch = subprocess.Popen([sys.executable, "-c", f"import time, os; time.sleep({SCRIPT_S}); os.killpg({process.pid}, 15)"])
-        try:
-            for line in process.stdout:
-                found = TEST_LINE.match(line.rstrip("\n"))
-                if line.startswith("1.."):
-                    planned = int(line[3:])
-                elif found:
-                    counts["skipped" if found[3] else "passed" if found[1] == "ok" else "failed"] += 1
-                if not re.match(r"^(1\.\.|# \d+(\.\d+)? s$)", line):
-                    sys.stdout.write(line)
-                    sys.stdout.flush()
-        finally:
-            watch.kill()
-            watch.wait()
-    code = process.wait()
-    if planned is None or sum(counts.values()) != planned or (code and not counts["failed"]):
+        RUNNING.add(process.pid)
+        watch = threading.Timer(SCRIPT_S, os.killpg, (process.pid, signal.SIGTERM))
+        watch.start()
+        for line in process.stdout:
+            found = TEST_LINE.match(line.rstrip("\n"))
+            if line.startswith("1.."):
+                planned = int(line[3:])
+            elif found:
+                counts["skipped" if found[3] else "passed" if found[1] == "ok" else "failed"] += 1
+            if not re.match(r"^(1\.\.|# \d+(\.\d+)? s$)", line):
+                lines.append(line)
+        watch.cancel()
+    RUNNING.discard(process.pid)
+    if planned is None or sum(counts.values()) != planned or (process.returncode and not counts["failed"]):
+        lines.append(f"not ok {script} ended with {process.returncode} after {sum(counts.values())} of {planned} tests\n")
         counts["failed"] += 1
-        say(f"not ok {script} ended with {code} after {sum(counts.values()) - 1} of {planned} tests")
-    return counts
+    return "".join(lines), counts, time.monotonic() - began
+
+
+def end_all(*_):
+    for group in list(RUNNING):
+        os.killpg(group, signal.SIGTERM)
+    os._exit(1)
 
 
 def main():
     if "TRACEJUDGE_BINARY" not in os.environ:
         os.environ["TRACEJUDGE_BINARY"] = str(ROOT / "build" / "tracejudge")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, end_all)
     HOME.mkdir(parents=True, exist_ok=True)
     chosen = [(script, name) for script, name in SCRIPTS
               if (not sys.argv[1:] or script in sys.argv[1:]) and (HERE / f"{script}.py").exists()]
@@ -132,12 +139,14 @@ def main():
     environment = {**os.environ, "TRACEJUDGE_SOURCE": str(ROOT), "INTEROP_DIR": str(HOME),
                    "PYTHONPATH": os.pathsep.join((str(ROOT / "tests" / "e2e"), str(HERE))), "PYTHONDONTWRITEBYTECODE": "1"}
     total = {"passed": 0, "failed": 0, "skipped": 0}
-    for script, name in chosen:
-        say(f"-- {script}")
-        began = time.monotonic()
-        for kind, count in run_script(script, pythons[name], environment).items():
-            total[kind] += count
-        say(f"   {time.monotonic() - began:.0f} s")
+    # The longest one waits for servers most of the time: it has a lane of its own.
+    with concurrent.futures.ThreadPoolExecutor(2) as lanes:
+        jobs = {lanes.submit(run_script, script, pythons[name], environment): script for script, name in chosen}
+        for job in concurrent.futures.as_completed(jobs):
+            output, counts, seconds = job.result()
+            say(f"-- {jobs[job]}: {seconds:.0f} s\n{output}".rstrip("\n"))
+            for kind, count in counts.items():
+                total[kind] += count
     say(", ".join(f"{count} {kind}" for kind, count in total.items()))
     sys.exit(1 if total["failed"] or not total["passed"] else 0)
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -36,6 +37,23 @@ def clean_environment(**extra):
             "LITELLM_LOCAL_MODEL_COST_MAP": "True", "GIT_PYTHON_REFRESH": "quiet", **extra}
 
 
+RUNNING = set()
+
+
+def end_all(*_):
+    """A script that is told to end takes its servers with it; they are in sessions of their own."""
+    for group in list(RUNNING):
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    os._exit(1)
+
+
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, end_all)
+
+
 class Server:
     def __init__(self, kind, command, port, folder, env, probe):
         self.kind, self.uri, self.folder = kind, f"http://127.0.0.1:{port}", pathlib.Path(folder)
@@ -44,6 +62,7 @@ class Server:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, env=env, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, start_new_session=True)
+        RUNNING.add(self.process.pid)
 
     def tail(self, lines=25):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -77,6 +96,7 @@ class Server:
                     break
             except subprocess.TimeoutExpired:
                 pass
+        RUNNING.discard(group)
         return self.process.wait()
 
     def __enter__(self):

@@ -24,7 +24,7 @@ import servers  # noqa: E402
 from differences import DIFFERENCES  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
-SCENARIO_S = 900
+SCENARIO_S = 1500
 DIFF_LINES_MAX = 60
 
 
