@@ -182,14 +182,20 @@ static enum tj_trace_state read_state(tj_str text)
     return TJ_STATE_UNSPECIFIED;
 }
 
-static void read_map(const struct tj_json *v, struct tj_arena *a, tj_pairs *out)
+static bool read_map(struct tj_ml *call, const struct tj_json *v,
+                     struct tj_arena *a, tj_pairs *out)
 {
     struct tj_json_members m = tj_json_members(v);
+    if (tj_json_count(v) > TJ_REQUEST_PAIRS_MAX)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "one trace has at most %zu tags or metadata",
+                          TJ_REQUEST_PAIRS_MAX);
     while (tj_json_member(&m)) {
         if (m.key.len && m.key.len <= TJ_NAME_BYTES_MAX &&
             tj_json_is_string(m.value))
             tj_pairs_set(out, a, m.key, tj_json_str(m.value));
     }
+    return true;
 }
 
 static bool read_experiment(struct tj_ml *call, const struct tj_json *v,
@@ -334,8 +340,10 @@ bool tj_ml_read_info(struct tj_ml *call, const struct tj_json *v,
                           "digits.",
                           TJ_STR_ARG(id_text));
     struct tj_trace_info *info = tj_batch_info(batch, id);
-    read_map(tj_ml_member(v, "trace_metadata"), a, &info->metadata);
-    read_map(tj_ml_member(v, "tags"), a, &info->tags);
+    if (!read_map(call, tj_ml_member(v, "trace_metadata"), a,
+                  &info->metadata) ||
+        !read_map(call, tj_ml_member(v, "tags"), a, &info->tags))
+        return false;
     tj_pairs_set(&info->metadata, a, TJ_STR("mlflow.trace.infoFinalized"),
                  TJ_STR("true"));
     if (will_send_spans(call, v, info))

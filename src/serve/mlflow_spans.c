@@ -197,6 +197,10 @@ static bool read_batch(struct tj_ml *call, struct batch *out)
     out->in_some = tj_ml_arg(call, "experiment_ids") != NULL;
     if (!out->ids.count)
         return tj_ml_missing(call, "trace_ids");
+    if (out->experiments.count > IDS_MAX)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "At most %d experiment_ids can be given at once.",
+                          IDS_MAX);
     return out->ids.count <= IDS_MAX ||
            tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                       "At most %d trace_ids can be asked for at once, found "

@@ -497,7 +497,8 @@ static void put_prompt(struct tj_json_writer *w, const struct tj_json *prompt)
     tj_jw_end(w);
 }
 
-/* The tag with these prompts added to those that it has. */
+/* The tag with these prompts added to those that it has; ptr NULL when there
+ * are too many. */
 static tj_str prompts_tag(struct tj_ml *call, const struct tj_trace_info *there,
                           const struct tj_json *added)
 {
@@ -507,6 +508,8 @@ static tj_str prompts_tag(struct tj_ml *call, const struct tj_trace_info *there,
     tj_str tag = tj_pairs_find(&there->tags, TJ_STR(TJ_ML_TAG_PROMPTS));
     if (tag.len && !tj_json_parse(tag, call->arena, &old, &call->err))
         old.root = NULL; /* a user's own; it is replaced */
+    if (tj_json_count(old.root) > TJ_REQUEST_PAIRS_MAX)
+        return (tj_str){0};
     tj_buf_init(&buf, call->arena, TJ_IMPORT_BYTES_MAX);
     tj_json_writer_init(&w, &buf, TJ_JSON_PYTHON);
     tj_jw_array(&w);
@@ -535,8 +538,13 @@ static void link_prompts(struct tj_server *s, const struct tj_request *rq,
         (void)tj_ml_missing(&call, "prompt_versions");
         return;
     }
-    if (tj_store_set_tag(call.store, there.trace_id, TJ_STR(TJ_ML_TAG_PROMPTS),
-                         prompts_tag(&call, &there, prompts), &call.err))
+    tj_str tag = prompts_tag(&call, &there, prompts);
+    if (!tag.ptr)
+        (void)tj_ml_fail(&call, TJ_ML_INVALID_PARAMETER_VALUE,
+                         "the trace has over %zu prompts already",
+                         TJ_REQUEST_PAIRS_MAX);
+    else if (tj_store_set_tag(call.store, there.trace_id,
+                              TJ_STR(TJ_ML_TAG_PROMPTS), tag, &call.err))
         tj_ml_done(&call);
     else
         (void)tj_ml_fail_err(&call);

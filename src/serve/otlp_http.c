@@ -24,7 +24,9 @@
 #include "text/utf8.h"
 #include "trace/format.h"
 
-enum { TAG_KEY_CHARS_MAX = 250, TAG_VALUE_CHARS_MAX = 8000 };
+/* More than so many attributes of a resource or root are not made tags; they
+ * are kept with their spans as they are. */
+enum { TAG_KEY_CHARS_MAX = 250, TAG_VALUE_CHARS_MAX = 8000, TAGS_MAX = 256 };
 
 /* What the spans of one resource say of their traces. */
 struct source {
@@ -192,7 +194,8 @@ static tj_str tag_text(struct tj_arena *a, const struct tj_json *v)
 static void add_tag(tj_pairs *tags, struct tj_arena *a, tj_str key,
                     tj_str value)
 {
-    if (key.len && tj_utf8_clip_chars(key, TAG_KEY_CHARS_MAX).len == key.len)
+    if (key.len && tags->count < TAGS_MAX &&
+        tj_utf8_clip_chars(key, TAG_KEY_CHARS_MAX).len == key.len)
         tj_pairs_set(tags, a, key,
                      tj_utf8_clip_chars(value, TAG_VALUE_CHARS_MAX));
 }

@@ -14,7 +14,6 @@
 #include "trace/assessment.h"
 
 #include "base/limits.h"
-#include "text/utf8.h"
 
 const char *tj_source_type_name(enum tj_source_type type)
 {
@@ -204,16 +203,21 @@ static void read_source(const struct tj_json *v, struct tj_assessment *out)
         tj_json_str(either(source, TJ_STR("source_id"), TJ_STR("sourceId")));
 }
 
-static void read_metadata(const struct tj_json *v, struct tj_arena *a,
-                          struct tj_assessment *out)
+static bool read_metadata(const struct tj_json *v, struct tj_arena *a,
+                          struct tj_assessment *out, struct tj_err *err)
 {
-    struct tj_json_members m =
-        tj_json_members(tj_json_find(v, TJ_STR("metadata")));
+    const struct tj_json *metadata = tj_json_find(v, TJ_STR("metadata"));
+    struct tj_json_members m = tj_json_members(metadata);
+    if (tj_json_count(metadata) > TJ_REQUEST_PAIRS_MAX)
+        return tj_fail(err, TJ_E_LIMIT,
+                       "assessment: over %zu members of metadata",
+                       TJ_REQUEST_PAIRS_MAX);
     while (tj_json_member(&m)) {
         tj_str value = tj_json_is_string(m.value) ? tj_json_str(m.value)
                                                   : compact(m.value, a);
         tj_assessment_set_meta(out, a, m.key, value);
     }
+    return true;
 }
 
 /* All but the value. */
@@ -238,7 +242,8 @@ static bool read_rest(const struct tj_json *v, struct tj_arena *a,
         tj_json_str(either(v, TJ_STR("span_id"), TJ_STR("spanId"))),
         &as->span_id);
     read_source(v, as);
-    read_metadata(v, a, as);
+    if (!read_metadata(v, a, as, err))
+        return false;
     as->rationale = tj_json_find_str(v, TJ_STR("rationale"));
     as->create_time =
         read_time(either(v, TJ_STR("create_time"), TJ_STR("createTime")),

@@ -314,11 +314,27 @@ bool tj_mlflow_info_parse(const struct tj_json *v, struct tj_batch *batch,
     return true;
 }
 
+/* Pairs are looked for one by one. */
+static bool check_pairs(const struct tj_json *info, struct tj_err *err)
+{
+    static const char *const maps[] = {"trace_metadata", "request_metadata",
+                                       "tags"};
+    for (size_t i = 0; i < TJ_COUNT(maps); i++) {
+        if (tj_json_count(tj_json_find(info, tj_str_c(maps[i]))) >
+            TJ_REQUEST_PAIRS_MAX)
+            return tj_fail(err, TJ_E_LIMIT, "%s: over %zu pairs", maps[i],
+                           TJ_REQUEST_PAIRS_MAX);
+    }
+    return true;
+}
+
 /* False when the info is broken; *id_text stays empty when it has no id. */
 static bool read_info(const struct tj_json *v, struct tj_batch *batch,
                       tj_str *id_text, struct tj_err *err)
 {
     tj_trace_id id = {0};
+    if (!check_pairs(v, err))
+        return false;
     if (!tj_mlflow_info_parse(v, batch, &id, id_text))
         return true;
     return read_assessments(tj_json_find(v, TJ_STR("assessments")), batch, id,

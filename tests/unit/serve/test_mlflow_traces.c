@@ -3,6 +3,8 @@
  */
 #include "trace_fixture.h"
 
+#include "base/limits.h"
+
 #define INFO  "trace.trace_info"
 #define TAGS  INFO ".tags"
 #define META  INFO ".trace_metadata"
@@ -151,6 +153,20 @@ static void start_refuses(void **state)
     f->content_type = "text/plain";
     start_trace(f, TRACE_1, "0", "");
     assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "Content-Type");
+}
+
+/* Pairs are looked for one by one, so a request has a maximum of them. */
+static void pairs_have_a_maximum(void **state)
+{
+    struct fixture *f = *state;
+    struct tj_buf b;
+    tj_buf_init(&b, &f->arena, SIZE_MAX);
+    tj_buf_add(&b, TJ_STR(",'tags':{'k':''"));
+    for (size_t i = 0; i < TJ_REQUEST_PAIRS_MAX; i++)
+        tj_buf_fmt(&b, ",'k%zu':''", i);
+    tj_buf_add(&b, TJ_STR("}"));
+    start_trace(f, TRACE_1, "0", tj_cstr(&f->arena, tj_buf_str(&b)));
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "at most 10000");
 }
 
 static void a_missing_trace_is_json(void **state)
@@ -565,6 +581,7 @@ int main(void)
         TEST(info_and_spans_race),
         TEST(experiment_of_a_trace),
         TEST(start_refuses),
+        TEST(pairs_have_a_maximum),
         TEST(a_missing_trace_is_json),
         TEST(partial_traces_wait),
         TEST(batches_keep_the_order_asked_for),
