@@ -352,6 +352,8 @@ static bool set_message(struct tj_http_call *call,
     SET(CURLOPT_URL, tj_cstr(&call->own, request->url));
     SET(CURLOPT_USERAGENT, "tracejudge");
     SET(CURLOPT_HTTPHEADER, call->headers);
+    if (request->fresh)
+        SET(CURLOPT_FRESH_CONNECT, 1L);
     if (request->body.len) {
         tj_str body = tj_str_dup(&call->own, request->body);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);

@@ -35,6 +35,9 @@ struct tj_http_request {
     uint64_t timeout_ms;         /* whole exchange; 0: 600,000 */
     uint64_t connect_timeout_ms; /* 0: 10,000 */
     size_t body_bytes_max;
+    /* For what must not be done twice: on a new connection.  On a kept one
+     * that dies without an answer curl sends a request again by itself. */
+    bool fresh;
 };
 
 struct tj_http_response {

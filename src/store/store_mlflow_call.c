@@ -128,6 +128,7 @@ static void exchange(struct tj_mlflow *m, struct tj_mlflow_lane *lane,
         .connect_timeout_ms = CONNECT_MS,
         .body_bytes_max =
             r->bytes_max ? r->bytes_max : TJ_MLFLOW_REPLY_BYTES_MAX,
+        .fresh = r->once,
     };
     struct exchange x = {.done = false};
     (void)tj_http_send(lane->client, &request, a, on_response, &x);

@@ -441,6 +441,10 @@ static void conditions_on_spans_miss_nothing(void **state)
     }
     struct tj_trace_page page;
     tell(w, "{\"old\":false}");
+    /* The server says that no span of these meets it: none is read. */
+    size_t before = count_of(w, "traces/get");
+    assert_int_equal(matches(w, "name = 'agent' AND span.status = 'ERROR'"), 0);
+    assert_int_equal(count_of(w, "traces/get"), before);
     page = search(w, "span.status = 'OK'", NULL, 1, (tj_str){0});
     assert_int_equal(page.count, 1);
     assert_true(tj_trace_id_eq(page.infos[0].trace_id, trace_id(2)));
