@@ -14,6 +14,7 @@
 #include "trace/assessment.h"
 
 #include "base/limits.h"
+#include "text/utf8.h"
 
 const char *tj_source_type_name(enum tj_source_type type)
 {
