@@ -417,6 +417,7 @@ bool tj_store_mlflow_open(tj_str url, const struct tj_store_options *options,
         tj_heap_free(m);
         return false;
     }
+    tj_map_init(&m->odd_ids, &m->names_arena);
     (void)pthread_mutex_init(&m->lock, NULL);
     *out = &m->front;
     return true;

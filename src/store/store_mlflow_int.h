@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "store/store_ops.h"
 #include "text/json.h"
@@ -60,7 +61,7 @@ struct tj_mlflow {
     tj_mlflow_places places; /* active experiments, as of places_ns */
     uint64_t places_ns;      /* 0: not asked for yet */
     struct tj_arena names_arena;
-    tj_mlflow_places odd_ids; /* trace ids by how the server writes them */
+    struct tj_map odd_ids; /* trace id bytes -> tj_str, as the server has it */
     struct tj_mlflow_memo memo;
 };
 struct tj_mlflow *tj_mlflow_self(struct tj_store *st);

@@ -20,37 +20,43 @@
 
 /* -- ids ------------------------------------------------------------------- */
 
-void tj_mlflow_note_id(struct tj_mlflow *m, tj_trace_id id, tj_str text)
+static tj_str bytes_of(const tj_trace_id *id)
+{
+    return tj_str_make((const char *)id->bytes, sizeof id->bytes);
+}
+
+static bool is_usual(tj_trace_id id, tj_str text)
 {
     struct tj_arena scratch = {0};
-    tj_str usual = tj_trace_id_mlflow(&scratch, id);
-    bool odd = !tj_str_eq(usual, text);
-    tj_str digits = tj_trace_id_text(&scratch, id);
+    bool usual = tj_str_eq(tj_trace_id_mlflow(&scratch, id), text);
+    tj_arena_release(&scratch);
+    return usual;
+}
+
+void tj_mlflow_note_id(struct tj_mlflow *m, tj_trace_id id, tj_str text)
+{
+    bool fresh = false;
+    if (is_usual(id, text))
+        return;
     (void)pthread_mutex_lock(&m->lock);
-    tj_vec_each (&m->odd_ids, struct tj_mlflow_place, it) {
-        if (odd && tj_str_eq(it->id, digits))
-            odd = false;
-    }
-    if (odd) {
-        struct tj_mlflow_place *place =
-            tj_vec_add(&m->odd_ids, &m->names_arena);
-        place->id = tj_str_dup(&m->names_arena, digits);
-        place->name = tj_str_dup(&m->names_arena, text);
+    if (!tj_map_find(&m->odd_ids, bytes_of(&id))) {
+        struct tj_arena *a = &m->names_arena;
+        tj_str *kept = tj_arena_new(a, tj_str);
+        *kept = tj_str_dup(a, text);
+        tj_map_add(&m->odd_ids, tj_str_dup(a, bytes_of(&id)), &fresh)->ptr =
+            kept;
     }
     (void)pthread_mutex_unlock(&m->lock);
-    tj_arena_release(&scratch);
 }
 
 tj_str tj_mlflow_id_text(struct tj_mlflow *m, tj_trace_id id,
                          struct tj_arena *a)
 {
-    tj_str digits = tj_trace_id_text(a, id);
     tj_str text = tj_trace_id_mlflow(a, id);
     (void)pthread_mutex_lock(&m->lock);
-    tj_vec_each (&m->odd_ids, const struct tj_mlflow_place, it) {
-        if (tj_str_eq(it->id, digits))
-            text = tj_str_dup(a, it->name);
-    }
+    const struct tj_map_entry *e = tj_map_find(&m->odd_ids, bytes_of(&id));
+    if (e)
+        text = tj_str_dup(a, *(const tj_str *)e->ptr);
     (void)pthread_mutex_unlock(&m->lock);
     return text;
 }
@@ -125,12 +131,29 @@ static void take_assessments(const struct tj_json *list, struct tj_batch *batch,
     }
 }
 
+/* Pairs are looked for one by one. */
+static bool check_pairs(const struct tj_mlflow *m, const struct tj_json *info,
+                        struct tj_err *err)
+{
+    static const char *const maps[] = {"trace_metadata", "request_metadata",
+                                       "tags"};
+    for (size_t i = 0; i < TJ_COUNT(maps); i++) {
+        if (tj_json_count(tj_json_find(info, tj_str_c(maps[i]))) >
+            TJ_REQUEST_PAIRS_MAX)
+            return tj_fail(err, TJ_E_LIMIT, "%.*s: %s of a trace: over %zu",
+                           TJ_STR_ARG(m->base), maps[i], TJ_REQUEST_PAIRS_MAX);
+    }
+    return true;
+}
+
 bool tj_mlflow_take_info(struct tj_mlflow *m, const struct tj_json *v,
                          struct tj_batch *batch, struct tj_trace_info *out,
                          struct tj_err *err)
 {
     tj_trace_id id = {0};
     tj_str text = {0};
+    if (!check_pairs(m, v, err))
+        return false;
     if (!tj_mlflow_info_parse(v, batch, &id, &text))
         return tj_fail(err, TJ_E_BACKEND, "%.*s: a trace without an id",
                        TJ_STR_ARG(m->base));
