@@ -32,6 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 START_NS = 1777708800 * 10**9
 PER_REQUEST = 20
 RUNS = 15
+SECONDS = 20  # fewer runs of what takes long
 PAGE = 100
 
 # -- the traces ---------------------------------------------------------------------------------------
@@ -138,7 +139,11 @@ class Server:
 
     def end(self):
         os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def search(self, text, order, token=None, size=PAGE):
         place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.experiment}}
@@ -159,7 +164,7 @@ SEARCHES = [
     ("status and time", f"status = 'ERROR' AND timestamp_ms < {START_NS // 10**6 + 4_000_000}", None),
     ("tag, 1 of 1000", "tag.incident = 'yes'", None),
     ("span name", "span.name = 'tool_17'", None),
-    ("span attribute", "span.attributes.customer LIKE '%customer-17\"%'", None),
+    ("span attribute", "span.attributes.customer LIKE '%customer-257%'", None),
     ("no such attribute", "span.attributes.customer LIKE '%nobody%'", None),
     ("text, frequent", "trace.text ILIKE '%and so on%'", None),
     ("text, rare", "trace.text ILIKE '%xylo17phon%'", None),
@@ -168,15 +173,10 @@ SEARCHES = [
 ]
 
 
-def ours(text):
-    """MLflow looks for an attribute's value in JSON; here it is compared as it is."""
-    return text and text.replace("LIKE '%customer-17\"%'", "= 'customer-17'")
-
-
 def measure(server, text, order, token=None):
     times, ids = [], None
     server.connect()
-    for _ in range(RUNS):
+    while len(times) < RUNS and sum(times) < SECONDS * 1000:
         began = time.perf_counter()
         found = server.search(text, order, token)
         times.append((time.perf_counter() - began) * 1000)
@@ -195,13 +195,13 @@ def page_at(server, share, traces):
 
 
 def compare(servers, traces):
-    print(f"\n{traces:,} traces, 100 wanted" + (", p50 / max of " + str(RUNS) + " in ms"))
+    print(f"\n{traces:,} traces, 100 wanted, p50 / max of up to {RUNS} in ms")
     print("\n| search | found | " + " | ".join(s.name for s in servers) + (" | times |" if len(servers) > 1 else " |"))
     print("|---|---|" + "---|" * (len(servers) + (len(servers) > 1)))
     rows = [(name, text, order, [None] * len(servers)) for name, text, order in SEARCHES]
     rows.append(("page in the middle", None, None, [page_at(s, 0.5, traces) for s in servers]))
     for name, text, order, tokens in rows:
-        results = [measure(s, ours(text) if s.name == "tracejudge" else text, order, t) for s, t in zip(servers, tokens)]
+        results = [measure(s, text, order, t) for s, t in zip(servers, tokens)]
         cells = " | ".join(f"{p50:.1f} / {most:.1f}" for p50, most, _ in results)
         same = ""
         if len(results) > 1:

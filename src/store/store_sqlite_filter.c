@@ -160,6 +160,19 @@ static void put_derived_ask(struct tj_sqlite_filter *f, struct asking *asking,
 
 /* -- attributes ----------------------------------------------------------- */
 
+/* ", ?" for each value that is an id at all. */
+static void put_ids(struct tj_sqlite_filter *f, const struct tj_filter *c)
+{
+    for (size_t i = 0; i < c->value_count; i++) {
+        tj_trace_id *id = tj_arena_new(f->arena, tj_trace_id);
+        if (!tj_trace_id_parse(c->values[i], id))
+            continue;
+        tj_sql_add(f->out, ", ");
+        tj_sql_blob(f->out,
+                    (tj_str){(const char *)id->bytes, sizeof id->bytes});
+    }
+}
+
 /* The id that we print, and the one that the source used; both must pass when
  * the test is negative. */
 static void put_id(struct tj_sqlite_filter *f, struct asking *asking)
@@ -169,14 +182,8 @@ static void put_id(struct tj_sqlite_filter *f, struct asking *asking)
         asking->clause->op == TJ_OP_EQ || asking->clause->op == TJ_OP_IN;
     tj_sql_add(f->out, "(");
     if (listed) {
-        tj_sql_add(f->out, "t.id IN (");
-        for (size_t i = 0; i < asking->clause->value_count; i++) {
-            tj_trace_id *id = tj_arena_new(f->arena, tj_trace_id);
-            bool good = tj_trace_id_parse(asking->clause->values[i], id);
-            tj_sql_add(f->out, i ? ", " : "");
-            tj_sql_blob(f->out, (tj_str){(const char *)id->bytes,
-                                         good ? sizeof id->bytes : 0});
-        }
+        tj_sql_add(f->out, "t.id IN (x''"); /* not NULL: see NOT */
+        put_ids(f, asking->clause);
         tj_sql_add(f->out, ")");
     } else {
         put_ask(f, asking, "'tr-' || lower(hex(t.id))");
@@ -516,14 +523,7 @@ static void list_ids(struct tj_sqlite_filter *f, const struct asking *asking)
 {
     const struct tj_filter *c = asking->clause;
     tj_sql_add(f->out, "SELECT row FROM trace WHERE id IN (NULL");
-    for (size_t i = 0; i < c->value_count; i++) {
-        tj_trace_id *id = tj_arena_new(f->arena, tj_trace_id);
-        if (!tj_trace_id_parse(c->values[i], id))
-            continue;
-        tj_sql_add(f->out, ", ");
-        tj_sql_blob(f->out,
-                    (tj_str){(const char *)id->bytes, sizeof id->bytes});
-    }
+    put_ids(f, c);
     tj_sql_add(f->out, ") UNION ALL SELECT row FROM trace"
                        " WHERE source_id <> '' AND source_id IN (NULL");
     for (size_t i = 0; i < c->value_count; i++) {

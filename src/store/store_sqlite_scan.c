@@ -112,16 +112,31 @@ static void put_columns(const struct walk *w, struct tj_sql *sql)
 
 /* -- FROM and WHERE ------------------------------------------------------- */
 
+/* There may be more than SQLite takes values. */
+static tj_str number_list(const struct tj_scan *scan, struct tj_arena *a)
+{
+    struct tj_buf buf;
+    tj_buf_init(&buf, a, SIZE_MAX);
+    for (size_t i = 0; i < scan->experiment_count; i++)
+        tj_buf_fmt(&buf, "%c%llu", i ? ',' : '[',
+                   (unsigned long long)scan->experiments[i]);
+    tj_buf_byte(&buf, ']');
+    return tj_buf_str(&buf);
+}
+
 static void put_experiments(struct tj_sql *sql, const struct tj_scan *scan)
 {
     if (scan->experiment_count == 0)
         return;
-    tj_sql_add(sql, " AND t.experiment IN (");
-    for (size_t i = 0; i < scan->experiment_count; i++) {
-        tj_sql_add(sql, i ? ", " : "");
-        tj_sql_u64(sql, scan->experiments[i]);
+    tj_sql_add(sql, " AND t.experiment ");
+    if (scan->experiment_count == 1) {
+        tj_sql_add(sql, "= ");
+        tj_sql_u64(sql, scan->experiments[0]);
+        return;
     }
-    tj_sql_add(sql, ")");
+    tj_sql_add(sql, "IN (SELECT value FROM json_each(");
+    tj_sql_text(sql, number_list(scan, sql->text.arena));
+    tj_sql_add(sql, "))");
 }
 
 static void put_rows(struct tj_sql *sql, const tj_sqlite_rows *rows)

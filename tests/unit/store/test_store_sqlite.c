@@ -293,6 +293,23 @@ static void searches_experiments(void **state)
         } while (q.page_token.len);
         assert_int_equal(seen, 10 * count);
     }
+    /* More than SQLite takes values, in both ways. */
+    enum { MANY = 60000 };
+    uint64_t *many = tj_arena_array(&a, uint64_t, MANY);
+    struct tj_buf text;
+    tj_buf_init(&text, &a, 65536);
+    tj_buf_add(&text, TJ_STR("NOT request_id IN ('a'"));
+    while (text.len < 65000)
+        tj_buf_add(&text, TJ_STR(",'b'"));
+    tj_buf_byte(&text, ')');
+    for (uint64_t i = 0; i < MANY; i++)
+        many[i] = i;
+    struct tj_trace_query q = {
+        .experiments = many, .experiment_count = MANY, .row_max = 100};
+    struct tj_trace_page page = {0};
+    assert_ok(tj_filter_parse(tj_buf_str(&text), &a, &q.filter, &err), err);
+    assert_ok(tj_store_search(st, &q, &a, &page, &err), err);
+    assert_int_equal(page.count, 30);
     tj_store_close(st);
     tj_arena_release(&a);
 }
