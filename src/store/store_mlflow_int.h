@@ -150,6 +150,7 @@ bool tj_mlflow_experiments(struct tj_store *st, struct tj_arena *a,
 struct tj_mlflow_asked {
     tj_str text;  /* clauses joined by AND; empty: nothing */
     tj_str spans; /* those about spans, likewise */
+    tj_str order; /* as it is asked for; empty: newest first */
     /* What has to be looked at here; NULL: nothing.  Clauses that only the
      * server can answer (runs, prompts, issues) are left out. */
     const struct tj_filter *rest;

@@ -290,19 +290,20 @@ static bool write_body(const struct tj_assessment *as, const char *fields,
 struct writing {
     struct tj_assessment as;
     tj_str write;
+    uint32_t attempt;
     assessments there;
 };
 
 /* Sends it once. */
-static bool send_new(struct tj_mlflow *m, struct writing *w, uint32_t attempt,
-                     struct tj_arena *a, bool *stored, struct tj_err *err)
+static bool send_new(struct tj_mlflow *m, struct writing *w, struct tj_arena *a,
+                     bool *stored, struct tj_err *err)
 {
     struct tj_mlflow_reply reply = {0};
     struct tj_mlflow_request r = {
         .method = "POST",
         .path = path_of(m, w->as.trace_id, (tj_str){0}, a),
         .once = true,
-        .attempt = attempt};
+        .attempt = w->attempt};
     if (!write_body(&w->as, NULL, a, &r.body, err))
         return false;
     if (!tj_mlflow_call(m, &r, a, &reply, err))
@@ -335,8 +336,8 @@ static void prepare(struct writing *w, const struct tj_assessment *as,
 
 /* One round: looks, and sends when it is not there. */
 static bool try_add(struct tj_mlflow *m, const struct tj_assessment *as,
-                    struct writing *w, uint32_t attempt, struct tj_arena *a,
-                    bool *done, struct tj_err *err)
+                    struct writing *w, struct tj_arena *a, bool *done,
+                    struct tj_err *err)
 {
     bool found = false;
     if (!read_all(m, as->trace_id, a, &w->there, &found, err))
@@ -356,7 +357,7 @@ static bool try_add(struct tj_mlflow *m, const struct tj_assessment *as,
     w->as.overrides = as->overrides;
     if (older && !as->overrides.len)
         w->as.overrides = older->id;
-    return send_new(m, w, attempt, a, done, err);
+    return send_new(m, w, a, done, err);
 }
 
 bool tj_mlflow_add_assessment(struct tj_store *st, struct tj_assessment *as,
@@ -371,7 +372,8 @@ bool tj_mlflow_add_assessment(struct tj_store *st, struct tj_assessment *as,
     bool uncertain = false;
     for (uint32_t attempt = 0; attempt <= TJ_MLFLOW_RETRIES; attempt++) {
         bool done = false;
-        if (!try_add(m, as, &w, attempt, a, &done, err)) {
+        w.attempt = attempt;
+        if (!try_add(m, as, &w, a, &done, err)) {
             bool sent = err->code == TJ_E_UNCERTAIN;
             uncertain = uncertain || sent;
             if (sent && attempt < TJ_MLFLOW_RETRIES)

@@ -261,9 +261,8 @@ static bool start(struct search *s, const struct tj_trace_query *q,
 }
 
 static bool try_search(struct tj_store *st, const struct tj_trace_query *q,
-                       const struct tj_mlflow_asked *asked, tj_str order,
-                       struct tj_arena *a, struct tj_trace_page *out,
-                       struct tj_err *err)
+                       const struct tj_mlflow_asked *asked, struct tj_arena *a,
+                       struct tj_trace_page *out, struct tj_err *err)
 {
     struct tj_arena scratch = {0};
     struct search s = {.count = 1};
@@ -271,7 +270,7 @@ static bool try_search(struct tj_store *st, const struct tj_trace_query *q,
     size_t skip = 0;
     w->m = tj_mlflow_self(st);
     w->st = st;
-    w->order = order;
+    w->order = asked->order;
     *out = (struct tj_trace_page){.total = UINT64_MAX};
     bool ok = tj_mlflow_choose(w->m, q->experiments, q->experiment_count,
                                &scratch, &w->places, err) &&
@@ -292,15 +291,14 @@ static bool search_less(struct tj_store *st, const struct tj_trace_query *query,
                         struct tj_trace_page *out, struct tj_err *err)
 {
     struct tj_mlflow_asked nothing = {.rest = query->filter};
-    tj_str by_time = {0};
     if (asked.spans.len) {
         asked.spans = (tj_str){0};
-        if (try_search(st, query, &asked, by_time, a, out, err))
+        if (try_search(st, query, &asked, a, out, err))
             return true;
     }
     if (err->code != TJ_E_INPUT || !asked.text.len)
         return false;
-    return try_search(st, query, &nothing, by_time, a, out, err);
+    return try_search(st, query, &nothing, a, out, err);
 }
 
 bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
@@ -308,18 +306,17 @@ bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
                       struct tj_err *err)
 {
     struct tj_mlflow_asked asked = tj_mlflow_ask_filter(query->filter, a);
-    tj_str order = {0};
     *able = is_by_time(query);
     if (!*able && query->order_count == 1) {
-        order = tj_mlflow_ask_order(query->order, a);
+        asked.order = tj_mlflow_ask_order(query->order, a);
         asked.spans = (tj_str){0}; /* merged by time alone */
-        *able = order.len;
+        *able = asked.order.len;
     }
-    if (!*able || try_search(st, query, &asked, order, a, out, err))
+    if (!*able || try_search(st, query, &asked, a, out, err))
         return true;
     if (err->code != TJ_E_INPUT)
         return false;
-    if (!order.len)
+    if (!asked.order.len)
         return search_less(st, query, asked, a, out, err);
     *able = false; /* it does not sort so: the front does */
     return true;
@@ -423,7 +420,7 @@ bool tj_mlflow_newest(struct tj_store *st, tj_trace_id *out, bool *found,
     struct tj_trace_page page = {0};
     struct tj_trace_query query = {.row_max = 1};
     struct tj_mlflow_asked all = {0};
-    bool ok = try_search(st, &query, &all, (tj_str){0}, &scratch, &page, err);
+    bool ok = try_search(st, &query, &all, &scratch, &page, err);
     *found = ok && page.count;
     if (*found)
         *out = page.infos[0].trace_id;

@@ -168,14 +168,12 @@ bool tj_mlflow_parse_url(tj_str url, const struct tj_store_remote *remote,
                          struct tj_mlflow *out, struct tj_err *err)
 {
     struct tj_arena *a = &out->arena;
-    tj_str rest = url;
     if (url.len > URL_BYTES_MAX)
         return tj_fail(err, TJ_E_LIMIT, "store URL is over %d bytes",
                        URL_BYTES_MAX);
     bool secure = tj_str_starts(url, TJ_STR("mlflow+https://"));
-    rest = tj_str_slice(url, secure ? 15 : 14, url.len);
-    tj_str query = rest;
-    rest = tj_str_cut(&query, '?');
+    tj_str query = tj_str_slice(url, secure ? 15 : 14, url.len);
+    tj_str rest = tj_str_cut(&query, '?');
     if (!take_place(rest, out, err) || !take_query(query, out, err) ||
         !take_login(remote, out, err))
         return false;
