@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "store/filter.h"
 
-enum { ROUNDS = 8, TRACES = 60, PIECES = 4, FILTERS = 250, PAGES_MAX = 100 };
+enum { ROUNDS = 6, TRACES = 60, PIECES = 4, FILTERS = 200, PAGES_MAX = 100 };
 
 static char folder[] = "/tmp/tj-search-XXXXXX";
 
