@@ -127,6 +127,7 @@ static bool edit_experiment(struct memory_store *m,
                             const struct tj_experiment_change *change,
                             struct tj_err *err)
 {
+    assert(m->experiments.items);
     struct tj_experiment *there = &m->experiments.items[change->id];
     struct tj_experiment ex = copy_experiment(there, change->a);
     switch (change->edit(change->ctx, &ex, change->a, err)) {

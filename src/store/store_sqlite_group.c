@@ -23,9 +23,12 @@
 #include "store/store_sqlite_int.h"
 
 /* Of one transaction.  The bytes bound how long others wait behind it, and the
- * write-ahead log; a single larger job is a group of its own. */
+ * write-ahead log; a single larger job is a group of its own.  Larger groups
+ * make all clients wait for the same commit and then parse at the same time:
+ * with 16 MB two cores stood idle for half of the time, and 64 exporters got
+ * 63,000 spans a second through where 3 MB let 95,000. */
 enum { GROUP_JOBS_MAX = 256 };
-#define GROUP_BYTES_MAX ((uint64_t)16 << 20)
+#define GROUP_BYTES_MAX ((uint64_t)3 << 20)
 
 enum job_state { JOB_QUEUED, JOB_LEADS, JOB_DONE };
 
