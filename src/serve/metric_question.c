@@ -359,12 +359,13 @@ static void put_clause(struct tj_buf *b, const char *store, tj_str key,
 static bool read_filter(struct tj_ml *call, tj_str text, struct tj_buf *clauses,
                         struct tj_metric_question *out)
 {
-    tj_str left;
-    tj_str value;
+    tj_str left = {0};
+    tj_str value = {0};
     if (!split(call, text, &left, &value))
         return false;
     for (size_t i = 0; i < TJ_COUNT(filters); i++) {
         tj_str prefix = tj_str_c(filters[i].prefix);
+        assert(prefix.ptr);
         bool keyed = prefix.ptr[prefix.len - 1] == '.';
         if (keyed ? !tj_str_starts(left, prefix) : !tj_str_eq(left, prefix))
             continue;

@@ -172,13 +172,24 @@ static void put_text(struct tj_buf *out, const char *key, tj_str text)
     tj_python_str(out, text);
 }
 
-static void add_members(struct tj_map *map, const struct tj_json *object)
+/* Members of objects by key; an entry's number is the place of its value. */
+struct merged {
+    struct tj_map map;
+    TJ_VEC(const struct tj_json *) values;
+};
+
+static void add_members(struct merged *to, const struct tj_json *object)
 {
     struct tj_json_members m = tj_json_members(object);
     while (tj_json_member(&m)) {
         bool fresh;
         /* The last value counts, at the place of the first. */
-        tj_map_add(map, m.key, &fresh)->number = (uint64_t)(uintptr_t)m.value;
+        struct tj_map_entry *e = tj_map_add(&to->map, m.key, &fresh);
+        if (fresh) {
+            e->number = to->values.count;
+            (void)tj_vec_add(&to->values, to->map.arena);
+        }
+        to->values.items[e->number] = m.value;
     }
 }
 
@@ -186,23 +197,22 @@ static void add_members(struct tj_map *map, const struct tj_json *object)
 static void put_merged(struct tj_buf *out, const char *key,
                        const struct tj_json *old, const struct tj_json *fresh)
 {
-    struct tj_map map;
+    struct merged all = {0};
     if (!tj_json_count(fresh) || !tj_json_count(old)) {
         put_value(out, key, tj_json_count(fresh) ? fresh : old);
         return;
     }
-    tj_map_init(&map, out->arena);
-    add_members(&map, old);
-    add_members(&map, fresh);
+    tj_map_init(&all.map, out->arena);
+    add_members(&all, old);
+    add_members(&all, fresh);
     put_key(out, key);
     tj_buf_byte(out, '{');
-    for (size_t i = 0; i < map.count; i++) {
+    for (size_t i = 0; i < all.map.count; i++) {
         if (i)
             tj_buf_byte(out, ',');
-        tj_python_str(out, map.entries[i].key);
+        tj_python_str(out, all.map.entries[i].key);
         tj_buf_byte(out, ':');
-        tj_python_json(
-            out, (const struct tj_json *)(uintptr_t)map.entries[i].number, 0);
+        tj_python_json(out, all.values.items[i], 0);
     }
     tj_buf_byte(out, '}');
 }

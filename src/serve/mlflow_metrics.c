@@ -48,9 +48,9 @@ static tj_str dimension(const struct count *c, enum tj_dimension d,
     case TJ_DIM_SPAN_STATUS: return tj_str_c(tj_status_name(span->status));
     case TJ_DIM_SPAN_MODEL: return span->model;
     case TJ_DIM_SPAN_PROVIDER: return span->provider;
-    case TJ_DIM_ASSESSMENT_NAME: return as->name;
+    case TJ_DIM_ASSESSMENT_NAME: return as ? as->name : (tj_str){0};
     case TJ_DIM_ASSESSMENT_VALUE:
-        return as->value_json.len ? as->value_json : TJ_STR("null");
+        return as && as->value_json.len ? as->value_json : TJ_STR("null");
     case TJ_DIM_COUNT: break;
     }
     return (tj_str){0};
@@ -210,7 +210,8 @@ static bool count_span(struct count *c, struct tj_trace *trace, size_t i)
         return true;
     if (c->q->kind == TJ_METRIC_SPAN_LATENCY) {
         known = span->end >= span->start && span->end;
-        number = known ? (double)((span->end - span->start) / TJ_NS_PER_MS) : 0;
+        uint64_t ms = known ? (span->end - span->start) / TJ_NS_PER_MS : 0;
+        number = (double)ms;
     } else if (c->q->kind != TJ_METRIC_SPAN_COUNT &&
                !span_cost(c, trace, i, &number, &known)) {
         return false;
@@ -326,6 +327,7 @@ static bool count_all(struct count *c)
             break;
     }
     tj_arena_release(&page);
+    c->page = NULL;
     return ok;
 }
 

@@ -258,7 +258,7 @@ static bool visit_page(struct tj_ml *call, const struct tj_record_page *page,
                        tj_ml_run_visit visit, void *ctx, struct tj_arena *a)
 {
     for (size_t i = 0; i < page->count; i++) {
-        struct tj_ml_run run;
+        struct tj_ml_run run = {0};
         if (!tj_ml_run_parse(&page->items[i], a, &run, &call->err))
             return tj_ml_fail_err(call);
         if (!visit(ctx, call, &run, &page->items[i]))

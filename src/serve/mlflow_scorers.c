@@ -559,13 +559,13 @@ static void set_online(struct tj_server *server, const struct tj_request *rq,
 {
     struct tj_ml call;
     struct subject s = {0};
-    struct tj_scorers scorers;
+    struct tj_scorers scorers = {0};
     double rate = 0;
     if (!tj_ml_begin(&call, server, rq, out) || !read_rate(&call, &rate))
         return;
     tj_str filter = tj_ml_str(&call, "filter_string");
     if (check_filter(&call, filter) && find_versions(&call, &s, &scorers) &&
-        check_rate(&call, &s, rate))
+        check_rate(&call, &s, rate) && scorers.items)
         put_config(&call, &scorers.items[0], rate, filter);
 }
 

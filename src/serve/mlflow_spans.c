@@ -133,7 +133,7 @@ static bool find_info(struct tj_ml *call, tj_str id, struct tj_trace_info *out)
 static bool wait_for_spans(struct tj_ml *call, tj_str id,
                            struct tj_trace_info *info)
 {
-    const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000};
+    const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
     uint64_t end = tj_mono_ns() + WAIT_MS * TJ_NS_PER_MS;
     while (!is_complete(info)) {
         if (tj_mono_ns() >= end)

@@ -287,18 +287,19 @@ static void delete_tag(struct tj_server *s, const struct tj_request *rq,
         !tj_ml_need_str(&call, "key", &key) ||
         !check_tag(&call, key, "deleted"))
         return;
-    if (tj_trace_id_parse(rq->captures[0], &id) &&
-        !tj_store_find_info(call.store, id, call.arena, &there, &found,
-                            &call.err))
-        (void)tj_ml_fail_err(&call);
-    else if (found && !tj_ml_covers(&call, there.experiment_id))
+    bool ok = !tj_trace_id_parse(rq->captures[0], &id) ||
+              tj_store_find_info(call.store, id, call.arena, &there, &found,
+                                 &call.err);
+    if (ok && found && !tj_ml_covers(&call, there.experiment_id))
         return;
-    else if (!tj_pairs_find(&there.tags, key).ptr)
+    if (ok && !tj_pairs_find(&there.tags, key).ptr) {
         (void)tj_ml_fail(&call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
                          "No trace tag with key '%.*s' for trace with ID "
                          "'%.*s'",
                          TJ_STR_ARG(key), TJ_STR_ARG(rq->captures[0]));
-    else if (tj_store_delete_tag(call.store, there.trace_id, key, &call.err))
+        return;
+    }
+    if (ok && tj_store_delete_tag(call.store, there.trace_id, key, &call.err))
         tj_ml_done(&call);
     else
         (void)tj_ml_fail_err(&call);

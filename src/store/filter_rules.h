@@ -34,7 +34,7 @@ bool tj_filter_refuse_op(const struct tj_filter *clause, tj_str op,
 /* run_id = and metadata.`mlflow.sourceRun` = are one question: the run that
  * made the trace, or one it was linked to; patterns are tried on the
  * metadata alone, as in MLflow. */
-void tj_filter_settle_run(struct tj_filter *clause);
+void tj_filter_settle_run(struct tj_filter *f);
 
 /* Takes the one value of a clause whose operator is known and allowed. */
 bool tj_filter_check_value(struct tj_filter *clause,

@@ -141,9 +141,9 @@ static uint64_t string_index(struct strings *s, tj_str text)
 {
     if (text.len == 0)
         return 0;
-    size_t place = (text.len * 31 + (unsigned char)text.ptr[0] * 7 +
-                    (unsigned char)text.ptr[text.len - 1]) %
-                   RECENT;
+    size_t first = (unsigned char)text.ptr[0];
+    size_t last = (unsigned char)text.ptr[text.len - 1];
+    size_t place = (text.len * 31 + first * 7 + last) % RECENT;
     if (tj_str_eq(text, s->recent[place].text))
         return s->recent[place].index;
     bool fresh;

@@ -260,9 +260,14 @@ void tj_query_put_blob(struct tj_query *q, const void *bytes, size_t size)
 
 void tj_query_put_ask(struct tj_query *q, const struct tj_db_ask *ask)
 {
-    if (q->statement) /* SQLite hands it back as it is, and only to answer() */
-        latch(q, sqlite3_bind_pointer(q->statement, ++q->put_count,
-                                      (void *)(uintptr_t)ask, ask_type, NULL));
+    /* SQLite hands it back as it is, and only to answer(). */
+    union {
+        const struct tj_db_ask *in;
+        void *out;
+    } hand = {.in = ask};
+    if (q->statement)
+        latch(q, sqlite3_bind_pointer(q->statement, ++q->put_count, hand.out,
+                                      ask_type, NULL));
 }
 
 enum tj_step tj_query_next(struct tj_query *q, struct tj_err *err)

@@ -154,6 +154,8 @@ static bool check_record(const struct tj_record *r, struct tj_err *err)
     return true;
 }
 
+/* Which one, and the result: each is one of a kind. */
+/* NOLINTNEXTLINE(readability-function-size) */
 bool tj_store_find_record(struct tj_store *st, enum tj_record_kind kind,
                           tj_str id, struct tj_arena *a, struct tj_record *out,
                           bool *found, struct tj_err *err)
