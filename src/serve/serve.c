@@ -331,7 +331,15 @@ static bool open_store(struct tj_serve *s, struct tj_err *err)
     struct tj_error why = {0};
     unsigned flags = TJ_OPEN_CREATE;
     tj_str url = tj_api_store_url(s->options.store_url, &s->arena, err);
-    if (!url.ptr || !open_auth(s, url, err))
+    if (!url.ptr)
+        return false;
+    /* What is answered with 200 must be durable, which another server's
+     * answer does not say. */
+    if (tj_str_starts(url, TJ_STR("mlflow+")))
+        return tj_fail(err, TJ_E_INPUT,
+                       "the store must be one of its own, not an MLflow "
+                       "server: choose a file with --store");
+    if (!open_auth(s, url, err))
         return false;
     if (s->options.relaxed)
         flags |= TJ_OPEN_RELAXED;

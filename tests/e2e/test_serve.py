@@ -108,6 +108,7 @@ def test_says_where_it_listens(case):
     case.fails(3, "--durability", "serve", "--durability", "none")
     case.fails(3, "--log-level", "serve", "--log-level", "loud")
     case.fails(3, "unsafe-no-auth", "serve", "--port", "0", "--host", "0.0.0.0")
+    case.fails(3, "not an MLflow server", "serve", "--port", "0", "--store", "mlflow+http://127.0.0.1:9")
     with Server(case, "--host", "0.0.0.0", "--unsafe-no-auth") as server:
         assert server.request("GET", "/health")[0] == 200
 
