@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "store/store_held.h"
 #include "store/store_memory_int.h"
 
 static struct memory_trace *find(const struct memory_store *m, tj_trace_id id)
@@ -82,26 +83,6 @@ static struct tj_span *keep_span(struct memory_store *m,
     return c;
 }
 
-static struct tj_assessment keep_assessment(struct memory_store *m,
-                                            const struct tj_assessment *as)
-{
-    struct tj_assessment c = *as;
-    tj_str *texts[] = {
-        &c.id,        &c.name,       &c.source_id,     &c.value_json,
-        &c.rationale, &c.error_code, &c.error_message, &c.error_stack,
-        &c.overrides, &c.key};
-    for (size_t i = 0; i < TJ_COUNT(texts); i++)
-        *texts[i] = tj_memory_keep(m, *texts[i]);
-    c.metadata.items = NULL;
-    c.metadata.count = c.metadata.cap = 0;
-    tj_vec_each (&as->metadata, const struct tj_assessment_pair, p) {
-        struct tj_assessment_pair *pair = tj_vec_add(&c.metadata, &m->arena);
-        pair->key = tj_memory_keep(m, p->key);
-        pair->value = tj_memory_keep(m, p->value);
-    }
-    return c;
-}
-
 /* -- writing -------------------------------------------------------------- */
 
 /* The index in t of a resource of the batch. */
@@ -156,7 +137,7 @@ static struct tj_assessment *same_assessment(struct memory_trace *t,
 static void put_assessment(struct memory_store *m, struct memory_trace *t,
                            struct tj_assessment *as)
 {
-    struct tj_assessment kept = keep_assessment(m, as);
+    struct tj_assessment kept = tj_assessment_copy(as, &m->arena);
     struct tj_assessment *old = same_assessment(t, as);
     if (old) {
         kept.id = as->id = old->id;
@@ -361,41 +342,6 @@ static bool memory_open_trace(struct tj_store *st, tj_trace_id id,
     for (size_t i = 0; i < t->resources.count; i++)
         out->resources[i] = t->resources.items[i];
     return tj_memory_leave(m, true);
-}
-
-static const struct tj_span *stored(const struct tj_trace *trace, size_t span)
-{
-    const uint64_t *origins = trace->impl;
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
-    return (const struct tj_span *)(uintptr_t)origins[span];
-}
-
-static bool memory_load_fields(struct tj_store *st, struct tj_trace *trace,
-                               size_t span, struct tj_err *err)
-{
-    (void)st;
-    (void)err;
-    const struct tj_span *s = stored(trace, span);
-    struct tj_field *fields =
-        tj_arena_array(trace->arena, struct tj_field, s->field_count);
-    for (size_t i = 0; i < s->field_count; i++) {
-        fields[i] = s->fields[i];
-        fields[i].text.ptr = NULL;
-    }
-    trace->spans[span].fields = fields;
-    return true;
-}
-
-static bool memory_read_field(struct tj_store *st, struct tj_trace *trace,
-                              const struct tj_field_range *range, tj_str *out,
-                              struct tj_err *err)
-{
-    (void)st;
-    (void)err;
-    const struct tj_span *s = stored(trace, range->span);
-    *out = tj_str_slice(s->fields[range->field].text, (size_t)range->offset,
-                        (size_t)range->len);
-    return true;
 }
 
 /* Newest first. */
@@ -697,7 +643,7 @@ static bool edit_at(struct memory_store *m, struct memory_trace *t, size_t at,
     }
     if (!check_edited(t, at, &as, err))
         return false;
-    t->assessments.items[at] = keep_assessment(m, &as);
+    t->assessments.items[at] = tj_assessment_copy(&as, &m->arena);
     return true;
 }
 
@@ -817,8 +763,8 @@ static const struct tj_store_ops memory_ops = {
     .add_batch = memory_add_batch,
     .quiesce = memory_quiesce,
     .open_trace = memory_open_trace,
-    .load_fields = memory_load_fields,
-    .read_field = memory_read_field,
+    .load_fields = tj_held_load_fields,
+    .read_field = tj_held_read_field,
     .find_info = memory_find_info,
     .scan = memory_scan,
     .count = memory_count,

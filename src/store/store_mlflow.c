@@ -26,6 +26,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "store/store_fold.h"
+#include "store/store_held.h"
 #include "store/store_mlflow_int.h"
 
 enum { DELETE_IDS_MAX = 100, LINK_IDS_MAX = 100 };
@@ -372,8 +373,8 @@ static const struct tj_store_ops mlflow_ops = {
     .add_batch = tj_mlflow_add_batch,
     .quiesce = mlflow_quiesce,
     .open_trace = tj_mlflow_open_trace,
-    .load_fields = tj_mlflow_load_fields,
-    .read_field = tj_mlflow_read_field,
+    .load_fields = tj_held_load_fields,
+    .read_field = tj_held_read_field,
     .find_info = tj_mlflow_find_info,
     .scan = tj_mlflow_scan,
     .search = tj_mlflow_search,

@@ -182,11 +182,6 @@ bool tj_mlflow_find_info(struct tj_store *st, tj_trace_id id,
 bool tj_mlflow_open_trace(struct tj_store *st, tj_trace_id id,
                           struct tj_trace *out, bool *found,
                           struct tj_err *err);
-bool tj_mlflow_load_fields(struct tj_store *st, struct tj_trace *trace,
-                           size_t span, struct tj_err *err);
-bool tj_mlflow_read_field(struct tj_store *st, struct tj_trace *trace,
-                          const struct tj_field_range *range, tj_str *out,
-                          struct tj_err *err);
 
 /* -- store_mlflow_search.c ------------------------------------------------- */
 
@@ -208,8 +203,6 @@ bool tj_mlflow_newest(struct tj_store *st, tj_trace_id *out, bool *found,
 
 /* -- store_mlflow_label.c -------------------------------------------------- */
 
-void tj_mlflow_copy_assessment(const struct tj_assessment *from,
-                               struct tj_arena *a, struct tj_assessment *out);
 /* Forgets what the newest page said. */
 void tj_mlflow_forget(struct tj_mlflow *m);
 /* Keeps what it says of one trace. */

@@ -45,26 +45,6 @@ void tj_mlflow_forget(struct tj_mlflow *m)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
-void tj_mlflow_copy_assessment(const struct tj_assessment *from,
-                               struct tj_arena *a, struct tj_assessment *out)
-{
-    struct tj_assessment c = *from;
-    tj_str *texts[] = {
-        &c.id,        &c.name,       &c.source_id,     &c.value_json,
-        &c.rationale, &c.error_code, &c.error_message, &c.error_stack,
-        &c.overrides, &c.key};
-    for (size_t i = 0; i < TJ_COUNT(texts); i++)
-        *texts[i] = tj_str_dup(a, *texts[i]);
-    c.metadata.items = NULL;
-    c.metadata.count = c.metadata.cap = 0;
-    tj_vec_each (&from->metadata, const struct tj_assessment_pair, p) {
-        struct tj_assessment_pair *pair = tj_vec_add(&c.metadata, a);
-        pair->key = tj_str_dup(a, p->key);
-        pair->value = tj_str_dup(a, p->value);
-    }
-    *out = c;
-}
-
 void tj_mlflow_remember(struct tj_mlflow *m, tj_trace_id id,
                         const struct tj_batch *batch)
 {
@@ -73,8 +53,8 @@ void tj_mlflow_remember(struct tj_mlflow *m, tj_trace_id id,
     memo->until_ns = tj_mono_ns() + MEMO_SECONDS * TJ_NS_PER_SECOND;
     *tj_vec_add(&memo->ids, &memo->arena) = id;
     tj_vec_each (&batch->assessments, const struct tj_assessment, as)
-        tj_mlflow_copy_assessment(as, &memo->arena,
-                                  tj_vec_add(&memo->assessments, &memo->arena));
+        *tj_vec_add(&memo->assessments, &memo->arena) =
+            tj_assessment_copy(as, &memo->arena);
     (void)pthread_mutex_unlock(&m->lock);
 }
 
@@ -93,7 +73,7 @@ static bool recall(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
     if (known) {
         tj_vec_each (&m->memo.assessments, const struct tj_assessment, as) {
             if (tj_trace_id_eq(as->trace_id, id))
-                tj_mlflow_copy_assessment(as, a, tj_vec_add(out, a));
+                *tj_vec_add(out, a) = tj_assessment_copy(as, a);
         }
     }
     (void)pthread_mutex_unlock(&m->lock);
@@ -106,7 +86,7 @@ static void copy_all(const struct tj_assessments *from, struct tj_arena *a,
     out->items = tj_arena_array(a, struct tj_assessment, from->count);
     out->count = from->count;
     for (size_t i = 0; i < from->count; i++)
-        tj_mlflow_copy_assessment(&from->items[i], a, &out->items[i]);
+        out->items[i] = tj_assessment_copy(&from->items[i], a);
 }
 
 void tj_mlflow_remember_session(struct tj_mlflow *m,

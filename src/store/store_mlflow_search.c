@@ -380,7 +380,7 @@ static bool walk_session(struct tj_mlflow_walk *w, struct tj_mlflow_session *s,
             continue;
         tj_vec_each (&w->batch.assessments, const struct tj_assessment, as) {
             if (speaks_for_session(as))
-                tj_mlflow_copy_assessment(as, a, tj_vec_add(&list, a));
+                *tj_vec_add(&list, a) = tj_assessment_copy(as, a);
         }
     }
     s->assessments = (struct tj_assessments){list.items, list.count};

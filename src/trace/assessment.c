@@ -75,6 +75,26 @@ void tj_assessment_set_meta(struct tj_assessment *as, struct tj_arena *a,
     pair->value = value;
 }
 
+struct tj_assessment tj_assessment_copy(const struct tj_assessment *as,
+                                        struct tj_arena *a)
+{
+    struct tj_assessment c = *as;
+    tj_str *texts[] = {
+        &c.id,        &c.name,       &c.source_id,     &c.value_json,
+        &c.rationale, &c.error_code, &c.error_message, &c.error_stack,
+        &c.overrides, &c.key};
+    for (size_t i = 0; i < TJ_COUNT(texts); i++)
+        *texts[i] = tj_str_dup(a, *texts[i]);
+    c.metadata.items = NULL;
+    c.metadata.count = c.metadata.cap = 0;
+    tj_vec_each (&as->metadata, const struct tj_assessment_pair, p) {
+        struct tj_assessment_pair *pair = tj_vec_add(&c.metadata, a);
+        pair->key = tj_str_dup(a, p->key);
+        pair->value = tj_str_dup(a, p->value);
+    }
+    return c;
+}
+
 /* -- in ------------------------------------------------------------------- */
 
 static const struct tj_json *either(const struct tj_json *v, tj_str snake,

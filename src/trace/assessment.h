@@ -60,6 +60,10 @@ tj_str tj_assessment_meta(const struct tj_assessment *as, tj_str key);
 void tj_assessment_set_meta(struct tj_assessment *as, struct tj_arena *a,
                             tj_str key, tj_str value);
 
+/* With strings and metadata of its own. */
+struct tj_assessment tj_assessment_copy(const struct tj_assessment *as,
+                                        struct tj_arena *a);
+
 /* MLflow's JSON, both spellings in (snake_case as REST has it, and what
  * Assessment.to_dictionary writes), REST's out.  Numbers in a value are
  * doubles, as protobuf has them: 5 is read as 5.0. */
