@@ -340,18 +340,25 @@ bool tj_ml_experiment(struct tj_ml *call, tj_str id, struct tj_experiment *out)
     return tj_ml_covers(call, number);
 }
 
-bool tj_ml_trace(struct tj_ml *call, tj_str id, struct tj_trace_info *out)
+bool tj_ml_find_trace(struct tj_ml *call, tj_str id, struct tj_trace_info *out,
+                      bool *found)
 {
     tj_trace_id trace_id;
-    bool found = false;
+    *found = false;
     if (tj_trace_id_parse(id, &trace_id) &&
-        !tj_store_find_info(call->store, trace_id, call->arena, out, &found,
+        !tj_store_find_info(call->store, trace_id, call->arena, out, found,
                             &call->err))
         return tj_ml_fail_err(call);
-    if (!found)
-        return tj_ml_fail(call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
-                          "Trace with ID '%.*s' not found.", TJ_STR_ARG(id));
-    return tj_ml_covers(call, out->experiment_id);
+    return !*found || tj_ml_covers(call, out->experiment_id);
+}
+
+bool tj_ml_trace(struct tj_ml *call, tj_str id, struct tj_trace_info *out)
+{
+    bool found;
+    return tj_ml_find_trace(call, id, out, &found) &&
+           (found ||
+            tj_ml_fail(call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
+                       "Trace with ID '%.*s' not found.", TJ_STR_ARG(id)));
 }
 
 /* -- answers -------------------------------------------------------------- */

@@ -118,6 +118,10 @@ bool tj_ml_bad_type(struct tj_ml *call, const char *path,
 /* An experiment id: decimal digits.  False and refused for anything else, for
  * one that is not there, and for one that the grant does not cover. */
 bool tj_ml_experiment(struct tj_ml *call, tj_str id, struct tj_experiment *out);
+/* The info of a trace, if it is there; false and refused when it is not
+ * covered or the store failed. */
+bool tj_ml_find_trace(struct tj_ml *call, tj_str id, struct tj_trace_info *out,
+                      bool *found);
 /* The info of a trace of the captured or given id; refused with MLflow's text
  * when it is not there or not covered. */
 bool tj_ml_trace(struct tj_ml *call, tj_str id, struct tj_trace_info *out);

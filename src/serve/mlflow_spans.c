@@ -118,15 +118,9 @@ static bool fail_not_found(struct tj_ml *call, tj_str id)
 
 static bool find_info(struct tj_ml *call, tj_str id, struct tj_trace_info *out)
 {
-    tj_trace_id trace_id;
-    bool found = false;
-    if (tj_trace_id_parse(id, &trace_id) &&
-        !tj_store_find_info(call->store, trace_id, call->arena, out, &found,
-                            &call->err))
-        return tj_ml_fail_err(call);
-    if (!found)
-        return fail_not_found(call, id);
-    return tj_ml_covers(call, out->experiment_id);
+    bool found;
+    return tj_ml_find_trace(call, id, out, &found) &&
+           (found || fail_not_found(call, id));
 }
 
 /* Spans that are on their way come within milliseconds. */

@@ -280,26 +280,20 @@ static void delete_tag(struct tj_server *s, const struct tj_request *rq,
 {
     struct tj_ml call;
     struct tj_trace_info there = {0};
-    tj_trace_id id;
     tj_str key;
-    bool found = false;
+    bool found;
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_need_str(&call, "key", &key) ||
         !check_tag(&call, key, "deleted"))
         return;
-    bool ok = !tj_trace_id_parse(rq->captures[0], &id) ||
-              tj_store_find_info(call.store, id, call.arena, &there, &found,
-                                 &call.err);
-    if (ok && found && !tj_ml_covers(&call, there.experiment_id))
+    if (!tj_ml_find_trace(&call, rq->captures[0], &there, &found))
         return;
-    if (ok && !tj_pairs_find(&there.tags, key).ptr) {
+    if (!tj_pairs_find(&there.tags, key).ptr)
         (void)tj_ml_fail(&call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
                          "No trace tag with key '%.*s' for trace with ID "
                          "'%.*s'",
                          TJ_STR_ARG(key), TJ_STR_ARG(rq->captures[0]));
-        return;
-    }
-    if (ok && tj_store_delete_tag(call.store, there.trace_id, key, &call.err))
+    else if (tj_store_delete_tag(call.store, there.trace_id, key, &call.err))
         tj_ml_done(&call);
     else
         (void)tj_ml_fail_err(&call);
