@@ -21,6 +21,13 @@ typedef uint64_t tj_time;
 tj_time tj_now(void);
 /* Monotonic, for durations and deadlines; not related to tj_now. */
 uint64_t tj_mono_ns(void);
+/* How long after `then` it is `now`; 0 when it is before.  Two threads look
+ * at the clock in an order of their own, so where another one wrote `then`
+ * the bare difference can be one below zero, that is for ever. */
+static inline uint64_t tj_ns_since(uint64_t then, uint64_t now)
+{
+    return now > then ? now - then : 0;
+}
 
 /* RFC 3339 / ISO 8601: "2026-05-02T08:00:00.123456789Z", offsets "+02:00" and
  * "+0200", a blank for the T, a missing zone (read as UTC), a date alone.

@@ -304,7 +304,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd,
 static bool is_late(const struct tj_http *h, const struct connection *c,
                     uint64_t now_ns)
 {
-    uint64_t ms = (now_ns - c->since_ns) / TJ_NS_PER_MS;
+    uint64_t ms = tj_ns_since(c->since_ns, now_ns) / TJ_NS_PER_MS;
     unsigned head_ms = h->options.request_ms < HEAD_MS_MAX
                            ? h->options.request_ms
                            : HEAD_MS_MAX;
@@ -333,7 +333,7 @@ static bool has_ended(struct connection *c)
  * to say what it wants. */
 static bool can_go(const struct connection *c, uint64_t now_ns)
 {
-    uint64_t ms = (now_ns - c->since_ns) / TJ_NS_PER_MS;
+    uint64_t ms = tj_ns_since(c->since_ns, now_ns) / TJ_NS_PER_MS;
     return (c->state == WAITING && ms >= SHED_WAITING_MS_MIN) ||
            (c->state == READING && ms >= SHED_READING_MS_MIN);
 }
@@ -360,8 +360,8 @@ static void shed(struct tj_http *h, uint64_t now_ns)
 
 void tj_http_sweep(struct tj_http *h)
 {
-    uint64_t now_ns = tj_mono_ns();
     (void)pthread_mutex_lock(&h->lock);
+    uint64_t now_ns = tj_mono_ns();
     for (struct connection *c = h->connections; c; c = c->next) {
         if (is_late(h, c, now_ns) || has_ended(c))
             (void)shutdown(c->fd, SHUT_RDWR);

@@ -438,7 +438,7 @@ tj_str tj_serve_grpc_url(const struct tj_serve *s)
 static void trim_when_quiet(struct tj_serve *s, uint64_t *trimmed_ms)
 {
     uint64_t quiet_ms =
-        (tj_mono_ns() - atomic_load(&s->last_end_ns)) / TJ_NS_PER_MS;
+        tj_ns_since(atomic_load(&s->last_end_ns), tj_mono_ns()) / TJ_NS_PER_MS;
     bool due = (quiet_ms >= TRIM_AFTER_MS && *trimmed_ms < TRIM_AFTER_MS) ||
                (quiet_ms >= TRIM_AGAIN_MS && *trimmed_ms < TRIM_AGAIN_MS);
     if (due)
