@@ -4,7 +4,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "serve/mlflow_dataset.h"
-#include "serve/mlflow_filter.h"
+#include "serve/mlflow_search.h"
 #include "serve/python_json.h"
 #include "serve/route.h"
 
@@ -418,28 +418,20 @@ static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
 }
 
 struct search {
+    struct tj_ml_search common;
     struct tj_map experiments; /* none: all */
-    struct tj_ml_filter filter;
-    struct tj_ml_orders orders;
-    size_t max;
-    size_t offset;
-    TJ_VEC(const void *) found;
 };
 
 static bool read_search(struct tj_ml *call, struct search *s)
 {
-    struct tj_ml_list order_by;
+    struct tj_ml_orders *orders = &s->common.orders;
     if (!tj_ml_set(call, "experiment_ids", &s->experiments) ||
-        !tj_ml_max_results(call, DATASETS_PAGE, &s->max) ||
-        !tj_ml_page_offset(call, &s->offset) ||
-        !tj_ml_strs(call, "order_by", &order_by) ||
-        !tj_ml_filter_parse(call, &dataset_language,
-                            tj_ml_str(call, "filter_string"), &s->filter) ||
-        !tj_ml_orders_parse(call, &dataset_language, &order_by, &s->orders))
+        !tj_ml_search_read(call, &dataset_language, DATASETS_PAGE,
+                           "filter_string", &s->common))
         return false;
-    if (!s->orders.count)
-        tj_ml_orders_add(call, &s->orders, "created_time", true);
-    tj_ml_orders_add(call, &s->orders, "dataset_id", true);
+    if (!orders->count)
+        tj_ml_orders_add(call, orders, "created_time", true);
+    tj_ml_orders_add(call, orders, "dataset_id", true);
     return true;
 }
 
@@ -473,12 +465,19 @@ static bool gather(struct tj_ml *call, struct search *s)
                                      &call->err))
                 return tj_ml_fail_err(call);
             if (tj_ml_dataset_covered(call, d) && in_experiments(call, s, d) &&
-                tj_ml_filter_match(&s->filter, lookup, d))
-                *tj_vec_add(&s->found, call->arena) = d;
+                tj_ml_filter_match(&s->common.filter, lookup, d))
+                *tj_vec_add(&s->common.found, call->arena) = d;
         }
         query.page_token = page.next_page_token;
     } while (query.page_token.len);
     return true;
+}
+
+static void write_found(struct tj_ml *call, const void *item)
+{
+    tj_jw_object(&call->writer);
+    write_dataset(call, item);
+    tj_jw_end(&call->writer);
 }
 
 static void search(struct tj_server *server, const struct tj_request *rq,
@@ -486,26 +485,9 @@ static void search(struct tj_server *server, const struct tj_request *rq,
 {
     struct tj_ml call;
     struct search s = {0};
-    if (!tj_ml_begin(&call, server, rq, out) || !read_search(&call, &s) ||
-        !gather(&call, &s))
-        return;
-    tj_ml_sort(s.found.items, s.found.count, &s.orders, lookup, call.arena);
-    size_t from = tj_size_min(s.offset, s.found.count);
-    size_t to = from + tj_size_min(s.found.count - from, s.max);
-    struct tj_json_writer *w = tj_ml_answer(&call);
-    if (from < to) {
-        tj_jw_key(w, TJ_STR("datasets"));
-        tj_jw_array(w);
-        for (size_t i = from; i < to; i++) {
-            tj_jw_object(w);
-            write_dataset(&call, s.found.items[i]);
-            tj_jw_end(w);
-        }
-        tj_jw_end(w);
-    }
-    if (to < s.found.count)
-        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
-    tj_ml_end(&call);
+    if (tj_ml_begin(&call, server, rq, out) && read_search(&call, &s) &&
+        gather(&call, &s))
+        tj_ml_answer_search(&call, &s.common, "datasets", lookup, write_found);
 }
 
 #define AT(name) "/mlflow/datasets" name

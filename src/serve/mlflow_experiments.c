@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "serve/mlflow_check.h"
-#include "serve/mlflow_filter.h"
 #include "serve/mlflow_run.h"
+#include "serve/mlflow_search.h"
 #include "serve/route.h"
 
 /* -- answers -------------------------------------------------------------- */
@@ -356,76 +356,51 @@ static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
     return true;
 }
 
-struct wanted {
-    enum tj_ml_view view;
-    struct tj_ml_filter filter;
-    struct tj_ml_orders orders;
-    size_t max;
-    size_t offset;
-};
-
-static bool read_wanted(struct tj_ml *call, struct wanted *w)
+static bool read_search(struct tj_ml *call, enum tj_ml_view *view,
+                        struct tj_ml_search *s)
 {
-    struct tj_ml_list order_by;
-    if (!tj_ml_view(call, "view_type", &w->view) ||
-        !tj_ml_max_results(call, 0, &w->max) ||
-        !tj_ml_page_offset(call, &w->offset) ||
-        !tj_ml_strs(call, "order_by", &order_by) ||
-        !tj_ml_filter_parse(call, &experiment_language,
-                            tj_ml_str(call, "filter"), &w->filter) ||
-        !tj_ml_orders_parse(call, &experiment_language, &order_by, &w->orders))
+    if (!tj_ml_view(call, "view_type", view) ||
+        !tj_ml_search_read(call, &experiment_language, 0, "filter", s))
         return false;
-    if (!w->orders.count) {
-        tj_ml_orders_add(call, &w->orders, "creation_time", true);
-        tj_ml_orders_add(call, &w->orders, "experiment_id", false);
+    if (!s->orders.count) {
+        tj_ml_orders_add(call, &s->orders, "creation_time", true);
+        tj_ml_orders_add(call, &s->orders, "experiment_id", false);
     }
-    tj_ml_orders_add(call, &w->orders, "experiment_id", true);
+    tj_ml_orders_add(call, &s->orders, "experiment_id", true);
     return true;
 }
 
-static bool load(struct tj_ml *call, const struct wanted *w,
-                 const void ***items, size_t *count)
+static bool gather(struct tj_ml *call, enum tj_ml_view view,
+                   struct tj_ml_search *s)
 {
     struct tj_experiment *all;
-    size_t total = 0;
-    if (!tj_store_experiments(call->store, call->arena, &all, &total,
+    size_t count = 0;
+    if (!tj_store_experiments(call->store, call->arena, &all, &count,
                               &call->err))
         return tj_ml_fail_err(call);
-    *items = tj_arena_array(call->arena, const void *, total);
-    *count = 0;
-    for (size_t i = 0; i < total; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (tj_grant_covers(call->rq->grant, all[i].id) &&
-            tj_ml_in_view(w->view, all[i].deleted) &&
-            tj_ml_filter_match(&w->filter, lookup, &all[i]))
-            (*items)[(*count)++] = &all[i];
+            tj_ml_in_view(view, all[i].deleted) &&
+            tj_ml_filter_match(&s->filter, lookup, &all[i]))
+            *tj_vec_add(&s->found, call->arena) = &all[i];
     }
     return true;
 }
 
-static void search(struct tj_server *s, const struct tj_request *rq,
+static void write_found(struct tj_ml *call, const void *item)
+{
+    write_experiment(call, item);
+}
+
+static void search(struct tj_server *server, const struct tj_request *rq,
                    struct tj_answer *out)
 {
     struct tj_ml call;
-    struct wanted wanted = {0};
-    const void **items = NULL;
-    size_t count = 0;
-    if (!tj_ml_begin(&call, s, rq, out) || !read_wanted(&call, &wanted) ||
-        !load(&call, &wanted, &items, &count))
-        return;
-    tj_ml_sort(items, count, &wanted.orders, lookup, call.arena);
-    size_t from = tj_size_min(wanted.offset, count);
-    size_t to = tj_size_min(count - from, wanted.max) + from;
-    struct tj_json_writer *w = tj_ml_answer(&call);
-    if (from < to) {
-        tj_jw_key(w, TJ_STR("experiments"));
-        tj_jw_array(w);
-        for (size_t i = from; i < to; i++)
-            write_experiment(&call, items[i]);
-        tj_jw_end(w);
-    }
-    if (to < count)
-        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
-    tj_ml_end(&call);
+    struct tj_ml_search s = {0};
+    enum tj_ml_view view;
+    if (tj_ml_begin(&call, server, rq, out) && read_search(&call, &view, &s) &&
+        gather(&call, view, &s))
+        tj_ml_answer_search(&call, &s, "experiments", lookup, write_found);
 }
 
 #define AT(name) "/mlflow/experiments/" name

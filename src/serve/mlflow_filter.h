@@ -10,12 +10,8 @@
  *     order  = identifier [ASC | DESC]
  *
  * What is asked differs in its types (tags., params., ...) and attributes
- * only: a language says which there are.  Whoever searches says what an item
- * has, by a lookup.  Error texts are MLflow's.
- *  1. != and NOT IN do not match where there is no value.
- *  2. LIKE knows % and _; ILIKE folds ASCII, as SQLite does.
- *  3. NaN is equal to nothing, and sorts behind all numbers; what has no
- *     value comes last, either way.
+ * only: a language says which there are.  Error texts are MLflow's.  What it
+ * means says mlflow_search.h.
  * Threads: what was parsed is immutable.
  */
 #ifndef TJ_SERVE_MLFLOW_FILTER_H
@@ -87,21 +83,9 @@ struct tj_ml_orders {
     size_t count;
 };
 
-struct tj_ml_value {
-    bool is_number;
-    double number;
-    tj_str text;
-};
-
-/* The i-th value that item has for field; false: there are not so many. */
-typedef bool (*tj_ml_lookup)(const void *item, const struct tj_ml_field *field,
-                             size_t i, struct tj_ml_value *out);
-
 /* Empty text: no clauses.  False and refused with MLflow's text. */
 bool tj_ml_filter_parse(struct tj_ml *call, const struct tj_ml_language *lang,
                         tj_str text, struct tj_ml_filter *out);
-bool tj_ml_filter_match(const struct tj_ml_filter *filter, tj_ml_lookup lookup,
-                        const void *item);
 
 /* "metrics.`a b` DESC"; appends to *out. */
 bool tj_ml_orders_parse(struct tj_ml *call, const struct tj_ml_language *lang,
@@ -111,14 +95,5 @@ bool tj_ml_orders_parse(struct tj_ml *call, const struct tj_ml_language *lang,
  * when it is asked for already. */
 void tj_ml_orders_add(struct tj_ml *call, struct tj_ml_orders *orders,
                       const char *attribute, bool descending);
-void tj_ml_sort(const void **items, size_t count,
-                const struct tj_ml_orders *orders, tj_ml_lookup lookup,
-                struct tj_arena *a);
-
-/* MLflow's page tokens: base64 of {"offset": n}. */
-tj_str tj_ml_page_token(struct tj_arena *a, size_t offset);
-bool tj_ml_page_offset(struct tj_ml *call, size_t *out);
-/* 1..50000, MLflow's text for anything else; `otherwise` when absent. */
-bool tj_ml_max_results(struct tj_ml *call, int64_t otherwise, size_t *out);
 
 #endif

@@ -13,7 +13,7 @@
 #include <math.h>
 
 #include "base/limits.h"
-#include "serve/mlflow_filter.h"
+#include "serve/mlflow_search.h"
 #include "serve/route.h"
 
 enum { MODELS_PAGE = 100 };
@@ -588,16 +588,8 @@ static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
     return out->text.ptr != NULL;
 }
 
-struct search {
-    struct tj_ml_filter filter;
-    struct tj_ml_orders orders;
-    size_t max;
-    size_t offset;
-    TJ_VEC(const void *) found;
-};
-
 /* [{"field_name", "ascending"}] as the texts that other searches have. */
-static bool read_orders(struct tj_ml *call, struct search *s)
+static bool read_orders(struct tj_ml *call, struct tj_ml_search *s)
 {
     TJ_VEC(tj_str) texts = {0};
     tj_json_each (tj_ml_arg(call, "order_by"), v) {
@@ -614,7 +606,8 @@ static bool read_orders(struct tj_ml *call, struct search *s)
     return true;
 }
 
-static bool gather(struct tj_ml *call, tj_str experiment_id, struct search *s)
+static bool gather(struct tj_ml *call, tj_str experiment_id,
+                   struct tj_ml_search *s)
 {
     struct tj_record_query query = {
         .kind = TJ_RECORD_LOGGED_MODEL,
@@ -639,7 +632,7 @@ static bool gather(struct tj_ml *call, tj_str experiment_id, struct search *s)
     return true;
 }
 
-static bool gather_all(struct tj_ml *call, struct search *s)
+static bool gather_all(struct tj_ml *call, struct tj_ml_search *s)
 {
     struct tj_map ids;
     if (!tj_ml_set(call, "experiment_ids", &ids))
@@ -660,11 +653,16 @@ static bool gather_all(struct tj_ml *call, struct search *s)
     return true;
 }
 
+static void write_found(struct tj_ml *call, const void *item)
+{
+    write_model(call, item);
+}
+
 static void search(struct tj_server *server, const struct tj_request *rq,
                    struct tj_answer *out)
 {
     struct tj_ml call;
-    struct search s = {0};
+    struct tj_ml_search s = {0};
     if (!tj_ml_begin(&call, server, rq, out))
         return;
     if (tj_json_count(tj_ml_arg(&call, "datasets"))) {
@@ -672,26 +670,12 @@ static void search(struct tj_server *server, const struct tj_request *rq,
                          "logged models cannot be searched by dataset here");
         return;
     }
-    if (!tj_ml_max_results(&call, MODELS_PAGE, &s.max) ||
-        !tj_ml_page_offset(&call, &s.offset) ||
-        !tj_ml_filter_parse(&call, &model_language, tj_ml_str(&call, "filter"),
-                            &s.filter) ||
-        !read_orders(&call, &s) || !gather_all(&call, &s))
-        return;
-    tj_ml_sort(s.found.items, s.found.count, &s.orders, lookup, call.arena);
-    size_t from = tj_size_min(s.offset, s.found.count);
-    size_t to = from + tj_size_min(s.found.count - from, s.max);
-    struct tj_json_writer *w = tj_ml_answer(&call);
-    if (from < to) {
-        tj_jw_key(w, TJ_STR("models"));
-        tj_jw_array(w);
-        for (size_t i = from; i < to; i++)
-            write_model(&call, s.found.items[i]);
-        tj_jw_end(w);
-    }
-    if (to < s.found.count)
-        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
-    tj_ml_end(&call);
+    if (tj_ml_max_results(&call, MODELS_PAGE, &s.max) &&
+        tj_ml_page_offset(&call, &s.offset) &&
+        tj_ml_filter_parse(&call, &model_language, tj_ml_str(&call, "filter"),
+                           &s.filter) &&
+        read_orders(&call, &s) && gather_all(&call, &s))
+        tj_ml_answer_search(&call, &s, "models", lookup, write_found);
 }
 
 #define AT(name) "/mlflow/logged-models" name

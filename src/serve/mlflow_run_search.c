@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "serve/mlflow_check.h"
-#include "serve/mlflow_filter.h"
 #include "serve/mlflow_run.h"
 #include "serve/mlflow_runs.h"
+#include "serve/mlflow_search.h"
 
 enum {
     RUNS_PAGE = 1000, /* when a request does not say */
@@ -125,12 +125,8 @@ static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
 /* -- search --------------------------------------------------------------- */
 
 struct search {
+    struct tj_ml_search common;
     enum tj_ml_view view;
-    struct tj_ml_filter filter;
-    struct tj_ml_orders orders;
-    size_t max;
-    size_t offset;
-    TJ_VEC(const void *) found;
 };
 
 /* Too many is another text than for experiments. */
@@ -144,17 +140,13 @@ static bool check_max(struct tj_ml *call)
 
 static bool read_search(struct tj_ml *call, struct search *s)
 {
-    struct tj_ml_list order_by;
+    struct tj_ml_orders *orders = &s->common.orders;
     if (!check_max(call) || !tj_ml_view(call, "run_view_type", &s->view) ||
-        !tj_ml_max_results(call, RUNS_PAGE, &s->max) ||
-        !tj_ml_page_offset(call, &s->offset) ||
-        !tj_ml_strs(call, "order_by", &order_by) ||
-        !tj_ml_filter_parse(call, &run_language, tj_ml_str(call, "filter"),
-                            &s->filter) ||
-        !tj_ml_orders_parse(call, &run_language, &order_by, &s->orders))
+        !tj_ml_search_read(call, &run_language, RUNS_PAGE, "filter",
+                           &s->common))
         return false;
-    tj_ml_orders_add(call, &s->orders, "start_time", true);
-    tj_ml_orders_add(call, &s->orders, "run_id", false);
+    tj_ml_orders_add(call, orders, "start_time", true);
+    tj_ml_orders_add(call, orders, "run_id", false);
     return true;
 }
 
@@ -164,7 +156,7 @@ static bool consider(void *ctx, struct tj_ml *call, const struct tj_ml_run *run,
 {
     struct search *s = ctx;
     if (!tj_ml_in_view(s->view, run->deleted) ||
-        !tj_ml_filter_match(&s->filter, lookup, run))
+        !tj_ml_filter_match(&s->common.filter, lookup, run))
         return true;
     struct tj_record copy = {
         .id = tj_str_dup(call->arena, record->id),
@@ -175,7 +167,7 @@ static bool consider(void *ctx, struct tj_ml *call, const struct tj_ml_run *run,
     struct tj_ml_run *kept = tj_arena_new(call->arena, struct tj_ml_run);
     if (!tj_ml_run_parse(&copy, call->arena, kept, &call->err))
         return tj_ml_fail_err(call);
-    *tj_vec_add(&s->found, call->arena) = kept;
+    *tj_vec_add(&s->common.found, call->arena) = kept;
     return true;
 }
 
@@ -199,28 +191,19 @@ static bool consider_all(struct tj_ml *call, struct search *s)
     return true;
 }
 
+static void write_found(struct tj_ml *call, const void *item)
+{
+    tj_ml_write_run(call, item, TJ_ML_RUN_OUTPUTS);
+}
+
 void tj_ml_run_search(struct tj_server *server, const struct tj_request *rq,
                       struct tj_answer *out)
 {
     struct tj_ml call;
     struct search s = {0};
-    if (!tj_ml_begin(&call, server, rq, out) || !read_search(&call, &s) ||
-        !consider_all(&call, &s))
-        return;
-    tj_ml_sort(s.found.items, s.found.count, &s.orders, lookup, call.arena);
-    size_t from = tj_size_min(s.offset, s.found.count);
-    size_t to = from + tj_size_min(s.found.count - from, s.max);
-    struct tj_json_writer *w = tj_ml_answer(&call);
-    if (from < to) {
-        tj_jw_key(w, TJ_STR("runs"));
-        tj_jw_array(w);
-        for (size_t i = from; i < to; i++)
-            tj_ml_write_run(&call, s.found.items[i], TJ_ML_RUN_OUTPUTS);
-        tj_jw_end(w);
-    }
-    if (to < s.found.count)
-        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
-    tj_ml_end(&call);
+    if (tj_ml_begin(&call, server, rq, out) && read_search(&call, &s) &&
+        consider_all(&call, &s))
+        tj_ml_answer_search(&call, &s.common, "runs", lookup, write_found);
 }
 
 /* -- history -------------------------------------------------------------- */
@@ -252,31 +235,27 @@ static bool read_max(struct tj_ml *call, size_t *out)
                       (long long)max);
 }
 
-void tj_ml_run_history(struct tj_server *s, const struct tj_request *rq,
+static void write_metric(struct tj_ml *call, const void *item)
+{
+    tj_ml_write_metric(&call->writer, item);
+}
+
+void tj_ml_run_history(struct tj_server *server, const struct tj_request *rq,
                        struct tj_answer *out)
 {
     struct tj_ml call;
+    struct tj_ml_search s = {0};
     tj_str id, key;
     bool found = false;
-    size_t max = 0;
-    size_t offset = 0;
     tj_ml_metrics all = {0};
-    if (!tj_ml_begin(&call, s, rq, out) || !tj_ml_need_run_id(&call, &id) ||
-        !tj_ml_need_str(&call, "metric_key", &key) || !read_max(&call, &max) ||
-        !tj_ml_page_offset(&call, &offset) || !may_see(&call, id, &found) ||
+    if (!tj_ml_begin(&call, server, rq, out) ||
+        !tj_ml_need_run_id(&call, &id) ||
+        !tj_ml_need_str(&call, "metric_key", &key) ||
+        !read_max(&call, &s.max) || !tj_ml_page_offset(&call, &s.offset) ||
+        !may_see(&call, id, &found) ||
         (found && !tj_ml_metric_history(&call, id, key, &all)))
         return;
-    size_t from = tj_size_min(offset, all.count);
-    size_t to = from + tj_size_min(all.count - from, max);
-    struct tj_json_writer *w = tj_ml_answer(&call);
-    if (from < to) {
-        tj_jw_key(w, TJ_STR("metrics"));
-        tj_jw_array(w);
-        for (size_t i = from; i < to; i++)
-            tj_ml_write_metric(w, &all.items[i]);
-        tj_jw_end(w);
-    }
-    if (to < all.count)
-        tj_jw_key_str(w, "next_page_token", tj_ml_page_token(call.arena, to));
-    tj_ml_end(&call);
+    tj_vec_each (&all, const struct tj_ml_metric, m)
+        *tj_vec_add(&s.found, call.arena) = m;
+    tj_ml_answer_page(&call, &s, "metrics", write_metric);
 }

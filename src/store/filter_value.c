@@ -150,10 +150,9 @@ bool tj_filter_test_text(const struct tj_filter_test *t, tj_str text,
            tj_str_to_double(text, &number) && tj_filter_test_number(t, number);
 }
 
-bool tj_filter_test_number(const struct tj_filter_test *t, double value)
+bool tj_filter_compare(enum tj_filter_op op, double value, double wanted)
 {
-    double wanted = t->clause->number;
-    switch (t->clause->op) {
+    switch (op) {
     case TJ_OP_EQ: return value == wanted;
     case TJ_OP_NE: return value != wanted;
     case TJ_OP_LT: return value < wanted;
@@ -169,6 +168,11 @@ bool tj_filter_test_number(const struct tj_filter_test *t, double value)
     case TJ_OP_IS_NOT_NULL: break;
     }
     return false;
+}
+
+bool tj_filter_test_number(const struct tj_filter_test *t, double value)
+{
+    return tj_filter_compare(t->clause->op, value, t->clause->number);
 }
 
 bool tj_filter_test_json(const struct tj_filter_test *t, tj_str json,

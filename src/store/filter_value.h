@@ -34,6 +34,8 @@ bool tj_filter_test_text(const struct tj_filter_test *t, tj_str text,
 bool tj_filter_test_json(const struct tj_filter_test *t, tj_str json,
                          struct tj_arena *scratch);
 bool tj_filter_test_number(const struct tj_filter_test *t, double value);
+/* False for operators that are not of numbers. */
+bool tj_filter_compare(enum tj_filter_op op, double value, double wanted);
 /* !=, NOT IN: of several spellings of one value all must pass, not any. */
 bool tj_filter_test_is_negative(const struct tj_filter_test *t);
 
