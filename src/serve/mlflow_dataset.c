@@ -12,56 +12,50 @@ enum { DIGEST_DIGITS = 8 };
 
 /* -- the body ------------------------------------------------------------- */
 
-static void read_pairs(const struct tj_json *v, struct tj_arena *a,
-                       tj_pairs *out)
-{
-    struct tj_json_members m = tj_json_members(v);
-    while (tj_json_member(&m))
-        *tj_vec_add(out, a) = (struct tj_pair){m.key, tj_json_str(m.value)};
-}
+static const struct tj_ml_member members[] = {
+    {"dataset_id", TJ_ML_OWN_ID, offsetof(struct tj_ml_dataset, id)},
+    {"name", TJ_ML_OWN_NAME, offsetof(struct tj_ml_dataset, name)},
+    {"created_time", TJ_ML_OWN_CREATE_TIME,
+     offsetof(struct tj_ml_dataset, create_time)},
+    {"last_update_time", TJ_ML_OWN_UPDATE_TIME,
+     offsetof(struct tj_ml_dataset, update_time)},
+    {"tags", TJ_ML_MAP, offsetof(struct tj_ml_dataset, tags)},
+    {"digest", TJ_ML_TEXT, offsetof(struct tj_ml_dataset, digest)},
+    {"created_by", TJ_ML_MAYBE_TEXT,
+     offsetof(struct tj_ml_dataset, created_by)},
+    {"last_updated_by", TJ_ML_MAYBE_TEXT,
+     offsetof(struct tj_ml_dataset, last_updated_by)},
+    {"profiled", TJ_ML_FLAG, offsetof(struct tj_ml_dataset, profiled)},
+    {NULL, TJ_ML_OWN_ID, 0},
+};
 
-static tj_str text_or_none(const struct tj_json *object, const char *name)
-{
-    const struct tj_json *v = tj_json_find(object, tj_str_c(name));
-    tj_str text = tj_json_str(v);
-    return v && !text.ptr ? TJ_STR("") : text;
-}
+const struct tj_ml_kind tj_ml_dataset_kind = {"dataset", TJ_RECORD_DATASET,
+                                              members};
 
 static void read_schema(const struct tj_json *v, struct tj_arena *a,
                         struct tj_ml_schema *out)
 {
     const struct tj_json *outputs = tj_json_find(v, TJ_STR("outputs"));
     out->known = v != NULL;
-    read_pairs(tj_json_find(v, TJ_STR("inputs")), a, &out->inputs);
-    read_pairs(outputs, a, &out->outputs);
+    tj_ml_read_map(tj_json_find(v, TJ_STR("inputs")), a, &out->inputs);
+    tj_ml_read_map(outputs, a, &out->outputs);
     out->outputs_type = tj_json_str(outputs);
-    read_pairs(tj_json_find(v, TJ_STR("expectations")), a, &out->expectations);
+    tj_ml_read_map(tj_json_find(v, TJ_STR("expectations")), a,
+                   &out->expectations);
 }
 
 bool tj_ml_dataset_parse(const struct tj_record *record, struct tj_arena *a,
                          struct tj_ml_dataset *out, struct tj_err *err)
 {
-    struct tj_json_doc doc;
-    struct tj_ml_dataset d = {
-        .id = record->id,
-        .name = record->name,
-        .create_time = record->create_time,
-        .update_time = record->update_time,
-    };
-    if (!tj_json_parse(record->body, a, &doc, err))
-        return tj_fail(err, TJ_E_BACKEND, "dataset %.*s in the store is broken",
-                       TJ_STR_ARG(record->id));
-    read_pairs(tj_json_find(doc.root, TJ_STR("tags")), a, &d.tags);
-    tj_json_each (tj_json_find(doc.root, TJ_STR("experiment_ids")), id)
+    struct tj_ml_dataset d = {0};
+    const struct tj_json *body;
+    if (!tj_ml_record_read(&tj_ml_dataset_kind, record, a, &d, &body, err))
+        return false;
+    tj_json_each (tj_json_find(body, TJ_STR("experiment_ids")), id)
         (void)tj_json_u64(id, tj_vec_add(&d.experiments, a));
-    d.digest = tj_json_find_str(doc.root, TJ_STR("digest"));
-    d.created_by = text_or_none(doc.root, "created_by");
-    d.last_updated_by = text_or_none(doc.root, "last_updated_by");
-    (void)tj_json_u64(tj_json_find(doc.root, TJ_STR("record_count")),
+    (void)tj_json_u64(tj_json_find(body, TJ_STR("record_count")),
                       &d.record_count);
-    d.profiled =
-        tj_json_bool(tj_json_find(doc.root, TJ_STR("profiled")), false);
-    read_schema(tj_json_find(doc.root, TJ_STR("schema")), a, &d.schema);
+    read_schema(tj_json_find(body, TJ_STR("schema")), a, &d.schema);
     *out = d;
     return true;
 }
@@ -88,19 +82,13 @@ void tj_ml_dataset_body(const struct tj_ml_dataset *d, struct tj_arena *a,
     tj_buf_init(&buf, a, SIZE_MAX);
     tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
     tj_jw_object(&w);
-    tj_ml_write_map(&w, "tags", &d->tags);
+    tj_ml_record_write(&tj_ml_dataset_kind, d, &w);
     tj_jw_key(&w, TJ_STR("experiment_ids"));
     tj_jw_array(&w);
     tj_vec_each (&d->experiments, const uint64_t, id)
         tj_jw_u64(&w, *id);
     tj_jw_end(&w);
-    tj_jw_key_str(&w, "digest", d->digest);
-    if (d->created_by.ptr)
-        tj_jw_key_str(&w, "created_by", d->created_by);
-    if (d->last_updated_by.ptr)
-        tj_jw_key_str(&w, "last_updated_by", d->last_updated_by);
     tj_jw_key_u64(&w, "record_count", d->record_count);
-    tj_jw_key_bool(&w, "profiled", d->profiled);
     if (d->schema.known)
         write_schema(&w, &d->schema);
     tj_jw_end(&w);

@@ -24,6 +24,7 @@
 #define TJ_SERVE_MLFLOW_DATASET_H
 
 #include "serve/mlflow_check.h"
+#include "serve/mlflow_record.h"
 
 struct tj_ml_schema {
     bool known; /* there was something to take it from */
@@ -47,6 +48,8 @@ struct tj_ml_dataset {
     bool profiled; /* there were records once */
     struct tj_ml_schema schema;
 };
+
+extern const struct tj_ml_kind tj_ml_dataset_kind;
 
 bool tj_ml_dataset_parse(const struct tj_record *record, struct tj_arena *a,
                          struct tj_ml_dataset *out, struct tj_err *err)

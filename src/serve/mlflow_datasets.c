@@ -396,25 +396,7 @@ static const struct tj_ml_language dataset_language = {
 static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
                    struct tj_ml_value *out)
 {
-    const struct tj_ml_dataset *d = item;
-    if (i)
-        return false;
-    if (field->entity == TJ_ML_TAG) {
-        out->text = tj_pairs_find(&d->tags, field->key);
-    } else if (tj_str_ends(field->key, TJ_STR("_time"))) {
-        tj_time time =
-            field->key.ptr[0] == 'c' ? d->create_time : d->update_time;
-        *out = (struct tj_ml_value){true, (double)tj_ml_ms(time), {0}};
-        return true;
-    } else if (tj_str_eq(field->key, TJ_STR("created_by"))) {
-        out->text = d->created_by;
-    } else if (tj_str_eq(field->key, TJ_STR("last_updated_by"))) {
-        out->text = d->last_updated_by;
-    } else {
-        out->text =
-            tj_str_eq(field->key, TJ_STR("dataset_id")) ? d->id : d->name;
-    }
-    return out->text.ptr != NULL;
+    return tj_ml_record_lookup(&tj_ml_dataset_kind, item, field, i, out);
 }
 
 struct search {
@@ -447,30 +429,32 @@ static bool in_experiments(struct tj_ml *call, const struct search *s,
     return false;
 }
 
+/* Only what is found stays in memory until the end. */
+static bool consider(void *ctx, struct tj_ml *call,
+                     const struct tj_record *record, struct tj_arena *a)
+{
+    struct search *s = ctx;
+    struct tj_ml_dataset d;
+    if (!tj_ml_dataset_parse(record, a, &d, &call->err))
+        return tj_ml_fail_err(call);
+    if (!tj_ml_dataset_covered(call, &d) || !in_experiments(call, s, &d) ||
+        !tj_ml_filter_match(&s->common.filter, lookup, &d))
+        return true;
+    struct tj_record copy = tj_ml_keep_record(call, record);
+    struct tj_ml_dataset *kept =
+        tj_arena_new(call->arena, struct tj_ml_dataset);
+    *tj_vec_add(&s->common.found, call->arena) = kept;
+    return tj_ml_dataset_parse(&copy, call->arena, kept, &call->err) ||
+           tj_ml_fail_err(call);
+}
+
 static bool gather(struct tj_ml *call, struct search *s)
 {
     struct tj_record_query query = {
         .kind = TJ_RECORD_DATASET,
         .row_max = TJ_SEARCH_ROWS_MAX,
     };
-    do {
-        struct tj_record_page page;
-        if (!tj_store_records(call->store, &query, call->arena, &page,
-                              &call->err))
-            return tj_ml_fail_err(call);
-        for (size_t i = 0; i < page.count; i++) {
-            struct tj_ml_dataset *d =
-                tj_arena_new(call->arena, struct tj_ml_dataset);
-            if (!tj_ml_dataset_parse(&page.items[i], call->arena, d,
-                                     &call->err))
-                return tj_ml_fail_err(call);
-            if (tj_ml_dataset_covered(call, d) && in_experiments(call, s, d) &&
-                tj_ml_filter_match(&s->common.filter, lookup, d))
-                *tj_vec_add(&s->common.found, call->arena) = d;
-        }
-        query.page_token = page.next_page_token;
-    } while (query.page_token.len);
-    return true;
+    return tj_ml_each_record(call, &query, consider, s);
 }
 
 static void write_found(struct tj_ml *call, const void *item)

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "serve/mlflow_check.h"
+#include "serve/mlflow_record.h"
 #include "text/utf8.h"
 
 /* -- paths ---------------------------------------------------------------- */
@@ -179,32 +180,17 @@ static tj_str within(tj_str folder, tj_str path)
     return tj_str_slice(path, folder.len + 1, path.len);
 }
 
-typedef bool (*visit)(void *ctx, struct tj_ml *call,
-                      const struct tj_record *record);
-
 /* Few at a time, since they come with their bytes. */
 static bool each_record(struct tj_ml *call, const struct tj_ml_file *file,
-                        visit run, void *ctx)
+                        tj_ml_record_visit visit, void *ctx)
 {
     enum { ROWS = 4 };
-    struct tj_arena arena = {0};
     struct tj_record_query query = {
         .kind = TJ_RECORD_ATTACHMENT,
         .parent = parent_of(call, file),
         .row_max = ROWS,
     };
-    bool ok = true;
-    do {
-        struct tj_record_page page = {0};
-        ok = tj_store_records(call->store, &query, &arena, &page, &call->err) ||
-             tj_ml_fail_err(call);
-        for (size_t i = 0; ok && i < page.count; i++)
-            ok = run(ctx, call, &page.items[i]);
-        query.page_token = tj_str_dup(call->arena, page.next_page_token);
-        tj_arena_reset(&arena);
-    } while (ok && query.page_token.len);
-    tj_arena_release(&arena);
-    return ok;
+    return tj_ml_each_record(call, &query, visit, ctx);
 }
 
 struct entry {
@@ -220,8 +206,9 @@ struct listing {
 };
 
 static bool list_record(void *ctx, struct tj_ml *call,
-                        const struct tj_record *record)
+                        const struct tj_record *record, struct tj_arena *a)
 {
+    (void)a;
     struct listing *l = ctx;
     tj_str rest = within(l->file->path, record->name);
     if (!rest.ptr)
@@ -276,8 +263,9 @@ struct doomed {
 };
 
 static bool doom_record(void *ctx, struct tj_ml *call,
-                        const struct tj_record *record)
+                        const struct tj_record *record, struct tj_arena *a)
 {
+    (void)a;
     struct doomed *d = ctx;
     if (!tj_str_eq(record->name, d->file->path) &&
         !within(d->file->path, record->name).ptr)

@@ -31,54 +31,41 @@ struct model {
     bool deleted;
     tj_pairs params;
     tj_pairs tags;
-    tj_ml_metrics metrics; /* model_id holds the run's id here */
+    tj_ml_metrics metrics;
 };
 
-/* -- the record ----------------------------------------------------------- */
+/* -- the record ------------------------------------------------------------ */
 
-static void read_pairs(const struct tj_json *v, struct tj_arena *a,
-                       tj_pairs *out)
-{
-    struct tj_json_members m = tj_json_members(v);
-    while (tj_json_member(&m))
-        *tj_vec_add(out, a) = (struct tj_pair){m.key, tj_json_str(m.value)};
-}
+#define FIELD(field) offsetof(struct model, field)
 
-static void read_metric(const struct tj_json *v, struct tj_ml_metric *m)
-{
-    m->key = tj_json_str(tj_json_item(v, 0));
-    if (!tj_json_double(tj_json_item(v, 1), &m->value))
-        m->value = (double)NAN;
-    (void)tj_json_i64(tj_json_item(v, 2), &m->timestamp);
-    (void)tj_json_i64(tj_json_item(v, 3), &m->step);
-    m->model_id = tj_json_str(tj_json_item(v, 4));
-}
+static const struct tj_ml_member members[] = {
+    {"model_id", TJ_ML_OWN_ID, FIELD(id)},
+    {"name", TJ_ML_OWN_NAME, FIELD(name)},
+    {"experiment_id", TJ_ML_OWN_EXPERIMENT, FIELD(experiment_id)},
+    {"creation_timestamp", TJ_ML_OWN_CREATE_TIME, FIELD(create_time)},
+    {"last_updated_timestamp", TJ_ML_OWN_UPDATE_TIME, FIELD(update_time)},
+    {"model_type", TJ_ML_TEXT, FIELD(type)},
+    {"source_run_id", TJ_ML_TEXT, FIELD(source_run_id)},
+    {"status", TJ_ML_TEXT, FIELD(status)},
+    {"artifact_uri", TJ_ML_TEXT, FIELD(artifact_uri)},
+    {"deleted", TJ_ML_FLAG, FIELD(deleted)},
+    {"params", TJ_ML_MAP, FIELD(params)},
+    {"tags", TJ_ML_MAP, FIELD(tags)},
+    {"metrics", TJ_ML_RUN_METRICS, FIELD(metrics)},
+    {NULL, TJ_ML_OWN_ID, 0},
+};
+
+static const struct tj_ml_kind model_kind = {"logged model",
+                                             TJ_RECORD_LOGGED_MODEL, members};
 
 static bool parse(const struct tj_record *record, struct tj_arena *a,
                   struct model *out, struct tj_err *err)
 {
-    struct tj_json_doc doc;
-    *out = (struct model){
-        .id = record->id,
-        .name = record->name,
-        .create_time = record->create_time,
-        .update_time = record->update_time,
-    };
-    if (!tj_json_parse(record->body, a, &doc, err) ||
-        !tj_str_to_u64(record->parent, &out->experiment_id))
-        return tj_fail(err, TJ_E_BACKEND,
-                       "logged model %.*s in the store is broken",
-                       TJ_STR_ARG(record->id));
-    out->type = tj_json_find_str(doc.root, TJ_STR("model_type"));
-    out->source_run_id = tj_json_find_str(doc.root, TJ_STR("source_run_id"));
-    out->status = tj_json_find_str(doc.root, TJ_STR("status"));
-    out->artifact_uri = tj_json_find_str(doc.root, TJ_STR("artifact_uri"));
-    out->deleted =
-        tj_json_bool(tj_json_find(doc.root, TJ_STR("deleted")), false);
-    read_pairs(tj_json_find(doc.root, TJ_STR("params")), a, &out->params);
-    read_pairs(tj_json_find(doc.root, TJ_STR("tags")), a, &out->tags);
-    tj_json_each (tj_json_find(doc.root, TJ_STR("metrics")), v)
-        read_metric(v, tj_vec_add(&out->metrics, a));
+    struct model model = {0};
+    const struct tj_json *body;
+    if (!tj_ml_record_read(&model_kind, record, a, &model, &body, err))
+        return false;
+    *out = model;
     return true;
 }
 
@@ -90,29 +77,7 @@ static void put(const struct model *model, struct tj_arena *a,
     tj_buf_init(&buf, a, SIZE_MAX);
     tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
     tj_jw_object(&w);
-    tj_jw_key_str(&w, "model_type", model->type);
-    tj_jw_key_str(&w, "source_run_id", model->source_run_id);
-    tj_jw_key_str(&w, "status", model->status);
-    tj_jw_key_str(&w, "artifact_uri", model->artifact_uri);
-    if (model->deleted)
-        tj_jw_key_bool(&w, "deleted", true);
-    tj_ml_write_map(&w, "params", &model->params);
-    tj_ml_write_map(&w, "tags", &model->tags);
-    tj_jw_key(&w, TJ_STR("metrics"));
-    tj_jw_array(&w);
-    tj_vec_each (&model->metrics, const struct tj_ml_metric, m) {
-        tj_jw_array(&w);
-        tj_jw_str(&w, m->key);
-        if (isnan(m->value))
-            tj_jw_str(&w, TJ_STR("NaN"));
-        else
-            tj_jw_double(&w, m->value);
-        tj_jw_i64(&w, m->timestamp);
-        tj_jw_i64(&w, m->step);
-        tj_jw_str(&w, m->model_id);
-        tj_jw_end(&w);
-    }
-    tj_jw_end(&w);
+    tj_ml_record_write(&model_kind, model, &w);
     tj_jw_end(&w);
     out->parent = tj_ml_experiment_id(a, model->experiment_id);
     out->name = model->name;
@@ -147,14 +112,11 @@ static void write_metric(struct tj_json_writer *w, const struct model *model,
     tj_jw_object(w);
     tj_jw_key_str(w, "key", m->key);
     tj_jw_key(w, TJ_STR("value"));
-    if (isnan(m->value))
-        tj_jw_str(w, TJ_STR("NaN"));
-    else
-        tj_jw_double(w, m->value);
+    tj_ml_write_number(w, m->value);
     tj_jw_key_i64(w, "timestamp", m->timestamp);
     tj_jw_key_i64(w, "step", m->step);
     tj_jw_key_str(w, "model_id", model->id);
-    tj_jw_key_str(w, "run_id", m->model_id);
+    tj_jw_key_str(w, "run_id", m->run_id);
     tj_jw_end(w);
 }
 
@@ -473,7 +435,7 @@ static bool same_metric(const struct tj_ml_metric *a,
     bool same_value =
         (isnan(a->value) && isnan(b->value)) || a->value == b->value;
     return same_value && a->timestamp == b->timestamp && a->step == b->step &&
-           tj_str_eq(a->key, b->key) && tj_str_eq(a->model_id, b->model_id);
+           tj_str_eq(a->key, b->key) && tj_str_eq(a->run_id, b->run_id);
 }
 
 static bool change_metrics(void *ctx, struct tj_ml *call, struct model *model)
@@ -484,7 +446,7 @@ static bool change_metrics(void *ctx, struct tj_ml *call, struct model *model)
         bool known = false;
         if (!tj_str_eq(m->model_id, model->id))
             continue;
-        own.model_id = run->run_id;
+        own.run_id = run->run_id;
         tj_vec_each (&model->metrics, const struct tj_ml_metric, have)
             known = known || same_metric(have, &own);
         if (!known)
@@ -535,57 +497,10 @@ static const struct tj_ml_language model_language = {
                   "'status'}'",
 };
 
-/* A filter asks any of a metric's values; an order takes the first: so the
- * latest stands first. */
-static bool lookup_metric(const struct model *model, tj_str key, size_t i,
-                          struct tj_ml_value *out)
-{
-    for (size_t k = model->metrics.count; k > 0; k--) {
-        const struct tj_ml_metric *m = &model->metrics.items[k - 1];
-        if (!tj_str_eq(m->key, key) || i-- > 0)
-            continue;
-        out->is_number = true;
-        out->number = m->value;
-        return true;
-    }
-    return false;
-}
-
-static bool lookup_attribute(const struct model *m, tj_str key,
-                             struct tj_ml_value *out)
-{
-    if (tj_str_ends(key, TJ_STR("_timestamp"))) {
-        tj_time time = key.ptr[0] == 'c' ? m->create_time : m->update_time;
-        out->is_number = true;
-        out->number = (double)tj_ml_ms(time);
-        return true;
-    }
-    if (tj_str_eq(key, TJ_STR("name")))
-        out->text = m->name;
-    else if (tj_str_eq(key, TJ_STR("model_id")))
-        out->text = m->id;
-    else if (tj_str_eq(key, TJ_STR("model_type")))
-        out->text = m->type;
-    else if (tj_str_eq(key, TJ_STR("status")))
-        out->text = m->status;
-    else
-        out->text = m->source_run_id;
-    return true;
-}
-
 static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
                    struct tj_ml_value *out)
 {
-    const struct model *model = item;
-    if (field->entity == TJ_ML_METRIC)
-        return lookup_metric(model, field->key, i, out);
-    if (i)
-        return false;
-    if (field->entity == TJ_ML_ATTRIBUTE)
-        return lookup_attribute(model, field->key, out);
-    out->text = tj_pairs_find(
-        field->entity == TJ_ML_TAG ? &model->tags : &model->params, field->key);
-    return out->text.ptr != NULL;
+    return tj_ml_record_lookup(&model_kind, item, field, i, out);
 }
 
 /* [{"field_name", "ascending"}] as the texts that other searches have. */
@@ -606,6 +521,22 @@ static bool read_orders(struct tj_ml *call, struct tj_ml_search *s)
     return true;
 }
 
+/* Only what is found stays in memory until the end. */
+static bool consider(void *ctx, struct tj_ml *call,
+                     const struct tj_record *record, struct tj_arena *a)
+{
+    struct tj_ml_search *s = ctx;
+    struct model model;
+    if (!parse(record, a, &model, &call->err))
+        return tj_ml_fail_err(call);
+    if (model.deleted || !tj_ml_filter_match(&s->filter, lookup, &model))
+        return true;
+    struct tj_record copy = tj_ml_keep_record(call, record);
+    struct model *kept = tj_arena_new(call->arena, struct model);
+    *tj_vec_add(&s->found, call->arena) = kept;
+    return parse(&copy, call->arena, kept, &call->err) || tj_ml_fail_err(call);
+}
+
 static bool gather(struct tj_ml *call, tj_str experiment_id,
                    struct tj_ml_search *s)
 {
@@ -614,22 +545,7 @@ static bool gather(struct tj_ml *call, tj_str experiment_id,
         .parent = experiment_id,
         .row_max = TJ_SEARCH_ROWS_MAX,
     };
-    do {
-        struct tj_record_page page;
-        if (!tj_store_records(call->store, &query, call->arena, &page,
-                              &call->err))
-            return tj_ml_fail_err(call);
-        for (size_t i = 0; i < page.count; i++) {
-            struct model *model = tj_arena_new(call->arena, struct model);
-            if (!parse(&page.items[i], call->arena, model, &call->err))
-                return tj_ml_fail_err(call);
-            if (!model->deleted &&
-                tj_ml_filter_match(&s->filter, lookup, model))
-                *tj_vec_add(&s->found, call->arena) = model;
-        }
-        query.page_token = page.next_page_token;
-    } while (query.page_token.len);
-    return true;
+    return tj_ml_each_record(call, &query, consider, s);
 }
 
 static bool gather_all(struct tj_ml *call, struct tj_ml_search *s)

@@ -1,66 +1,37 @@
-/* mlflow_run.c - a run of MLflow: its record, and how it answers.
+/* mlflow_run.c - a run of MLflow: its record, and how it is changed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "serve/mlflow_run.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "base/limits.h"
 #include "base/random.h"
-#include "base/sha256.h"
 
 enum { RUNS_READ = 100 }; /* at a time, with all that was logged to them */
 
-/* -- pairs ---------------------------------------------------------------- */
+/* -- the record ------------------------------------------------------------ */
 
-static void read_map(const struct tj_json *v, struct tj_arena *a, tj_pairs *out)
-{
-    struct tj_json_members m = tj_json_members(v);
-    while (tj_json_member(&m))
-        *tj_vec_add(out, a) = (struct tj_pair){m.key, tj_json_str(m.value)};
-}
+#define AT(field) offsetof(struct tj_ml_run, field)
 
-/* -- the body ------------------------------------------------------------- */
+static const struct tj_ml_member members[] = {
+    {"run_id", TJ_ML_OWN_ID, AT(id)},
+    {"run_name", TJ_ML_OWN_NAME, AT(name)},
+    {"experiment_id", TJ_ML_OWN_EXPERIMENT, AT(experiment_id)},
+    {"user_id", TJ_ML_TEXT, AT(user_id)},
+    {"status", TJ_ML_TEXT, AT(status)},
+    {"start_time", TJ_ML_I64, AT(start_time)},
+    {"end_time", TJ_ML_MAYBE_I64, AT(end_time)},
+    {"deleted", TJ_ML_FLAG, AT(deleted)},
+    {"artifact_uri", TJ_ML_TEXT, AT(artifact_uri)},
+    {"metrics", TJ_ML_METRICS, AT(metrics)},
+    {"params", TJ_ML_MAP, AT(params)},
+    {"tags", TJ_ML_MAP, AT(tags)},
+    {NULL, TJ_ML_OWN_ID, 0},
+};
 
-static void write_number(struct tj_json_writer *w, double value)
-{
-    if (isnan(value))
-        tj_jw_str(w, TJ_STR("NaN"));
-    else
-        tj_jw_double(w, value);
-}
+const struct tj_ml_kind tj_ml_run_kind = {"run", TJ_RECORD_RUN, members};
 
-static void write_metrics(struct tj_json_writer *w,
-                          const tj_ml_metrics *metrics)
-{
-    tj_jw_array(w);
-    tj_vec_each (metrics, const struct tj_ml_metric, m) {
-        tj_jw_array(w);
-        tj_jw_str(w, m->key);
-        write_number(w, m->value);
-        tj_jw_i64(w, m->timestamp);
-        tj_jw_i64(w, m->step);
-        tj_jw_end(w);
-    }
-    tj_jw_end(w);
-}
-
-static void read_metrics(const struct tj_json *v, struct tj_arena *a,
-                         tj_ml_metrics *out)
-{
-    tj_json_each (v, item) {
-        struct tj_ml_metric *m = tj_vec_add(out, a);
-        m->key = tj_json_str(tj_json_item(item, 0));
-        if (!tj_json_double(tj_json_item(item, 1), &m->value))
-            m->value = (double)NAN;
-        (void)tj_json_i64(tj_json_item(item, 2), &m->timestamp);
-        (void)tj_json_i64(tj_json_item(item, 3), &m->step);
-    }
-}
-
-static void write_dataset(struct tj_json_writer *w,
-                          const struct tj_ml_dataset_input *d)
+void tj_ml_write_run_dataset(struct tj_json_writer *w,
+                             const struct tj_ml_dataset_input *d)
 {
     tj_jw_object(w);
     tj_jw_key_str(w, "name", d->name);
@@ -90,7 +61,7 @@ static void read_dataset(const struct tj_json *v, struct tj_arena *a,
         out->schema = kept(tj_json_find_str(v, TJ_STR("schema")));
     if (tj_json_find(v, TJ_STR("profile")))
         out->profile = kept(tj_json_find_str(v, TJ_STR("profile")));
-    read_map(tj_json_find(v, TJ_STR("tags")), a, &out->tags);
+    tj_ml_read_map(tj_json_find(v, TJ_STR("tags")), a, &out->tags);
 }
 
 static void write_inputs(struct tj_json_writer *w, const struct tj_ml_run *run)
@@ -98,7 +69,7 @@ static void write_inputs(struct tj_json_writer *w, const struct tj_ml_run *run)
     tj_jw_key(w, TJ_STR("datasets"));
     tj_jw_array(w);
     tj_vec_each (&run->datasets, const struct tj_ml_dataset_input, d) {
-        write_dataset(w, d);
+        tj_ml_write_run_dataset(w, d);
         tj_ml_write_map(w, "tags", &d->tags);
         tj_jw_end(w);
     }
@@ -127,18 +98,7 @@ void tj_ml_run_body(const struct tj_ml_run *run, struct tj_arena *a,
     tj_buf_init(&buf, a, SIZE_MAX);
     tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
     tj_jw_object(&w);
-    tj_jw_key_str(&w, "user_id", run->user_id);
-    tj_jw_key_str(&w, "status", run->status);
-    tj_jw_key_i64(&w, "start_time", run->start_time);
-    if (run->ended)
-        tj_jw_key_i64(&w, "end_time", run->end_time);
-    if (run->deleted)
-        tj_jw_key_bool(&w, "deleted", true);
-    tj_jw_key_str(&w, "artifact_uri", run->artifact_uri);
-    tj_jw_key(&w, TJ_STR("metrics"));
-    write_metrics(&w, &run->metrics);
-    tj_ml_write_map(&w, "params", &run->params);
-    tj_ml_write_map(&w, "tags", &run->tags);
+    tj_ml_record_write(&tj_ml_run_kind, run, &w);
     write_inputs(&w, run);
     tj_jw_end(&w);
     out->body = tj_buf_str(&buf);
@@ -162,24 +122,10 @@ static void read_models(const struct tj_json *body, struct tj_arena *a,
 bool tj_ml_run_parse(const struct tj_record *record, struct tj_arena *a,
                      struct tj_ml_run *out, struct tj_err *err)
 {
-    struct tj_json_doc doc;
-    struct tj_ml_run run = {.id = record->id, .name = record->name};
-    if (!tj_json_parse(record->body, a, &doc, err) ||
-        !tj_str_to_u64(record->parent, &run.experiment_id))
-        return tj_fail(err, TJ_E_BACKEND, "run %.*s in the store is broken",
-                       TJ_STR_ARG(record->id));
-    const struct tj_json *body = doc.root;
-    run.user_id = tj_json_find_str(body, TJ_STR("user_id"));
-    run.status = tj_json_find_str(body, TJ_STR("status"));
-    run.artifact_uri = tj_json_find_str(body, TJ_STR("artifact_uri"));
-    (void)tj_json_i64(tj_json_find(body, TJ_STR("start_time")),
-                      &run.start_time);
-    run.ended =
-        tj_json_i64(tj_json_find(body, TJ_STR("end_time")), &run.end_time);
-    run.deleted = tj_json_bool(tj_json_find(body, TJ_STR("deleted")), false);
-    read_metrics(tj_json_find(body, TJ_STR("metrics")), a, &run.metrics);
-    read_map(tj_json_find(body, TJ_STR("params")), a, &run.params);
-    read_map(tj_json_find(body, TJ_STR("tags")), a, &run.tags);
+    struct tj_ml_run run = {0};
+    const struct tj_json *body;
+    if (!tj_ml_record_read(&tj_ml_run_kind, record, a, &run, &body, err))
+        return false;
     tj_json_each (tj_json_find(body, TJ_STR("datasets")), d)
         read_dataset(d, a, tj_vec_add(&run.datasets, a));
     read_models(body, a, &run);
@@ -209,17 +155,11 @@ bool tj_ml_find_run(struct tj_ml *call, tj_str id, struct tj_ml_run *out)
            tj_ml_covers(call, out->experiment_id);
 }
 
-struct edit {
-    struct tj_ml *call;
-    tj_ml_run_change change;
-    void *ctx;
-    struct tj_ml_run run;
-};
-
-static enum tj_edit edit_record(void *ctx, struct tj_record *record, bool found,
-                                struct tj_arena *a, struct tj_err *err)
+enum tj_edit tj_ml_edit_run_record(void *ctx, struct tj_record *record,
+                                   bool found, struct tj_arena *a,
+                                   struct tj_err *err)
 {
-    struct edit *edit = ctx;
+    struct tj_ml_run_edit *edit = ctx;
     if (!found) {
         (void)refuse_unknown(edit->call, record->id);
         return tj_ml_stop(err);
@@ -236,10 +176,11 @@ static enum tj_edit edit_record(void *ctx, struct tj_record *record, bool found,
 bool tj_ml_edit_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
                     void *ctx, struct tj_ml_run *out)
 {
-    struct edit edit = {.call = call, .change = change, .ctx = ctx};
-    bool ok = tj_ml_edited(
-        call, tj_store_edit_record(call->store, TJ_RECORD_RUN, id, edit_record,
-                                   &edit, call->arena, &call->err));
+    struct tj_ml_run_edit edit = {.call = call, .change = change, .ctx = ctx};
+    bool ok =
+        tj_ml_edited(call, tj_store_edit_record(call->store, TJ_RECORD_RUN, id,
+                                                tj_ml_edit_run_record, &edit,
+                                                call->arena, &call->err));
     if (ok && out)
         *out = edit.run;
     return ok;
@@ -254,40 +195,31 @@ bool tj_ml_run_is_active(struct tj_ml *call, const struct tj_ml_run *run)
                       TJ_STR_ARG(run->id));
 }
 
-static bool visit_page(struct tj_ml *call, const struct tj_record_page *page,
-                       tj_ml_run_visit visit, void *ctx, struct tj_arena *a)
+struct walk {
+    tj_ml_run_visit visit;
+    void *ctx;
+};
+
+static bool visit_record(void *ctx, struct tj_ml *call,
+                         const struct tj_record *record, struct tj_arena *a)
 {
-    for (size_t i = 0; i < page->count; i++) {
-        struct tj_ml_run run = {0};
-        if (!tj_ml_run_parse(&page->items[i], a, &run, &call->err))
-            return tj_ml_fail_err(call);
-        if (!visit(ctx, call, &run, &page->items[i]))
-            return false;
-    }
-    return true;
+    const struct walk *walk = ctx;
+    struct tj_ml_run run;
+    return (tj_ml_run_parse(record, a, &run, &call->err) ||
+            tj_ml_fail_err(call)) &&
+           walk->visit(walk->ctx, call, &run, record);
 }
 
 bool tj_ml_each_run(struct tj_ml *call, uint64_t experiment_id,
                     tj_ml_run_visit visit, void *ctx)
 {
-    struct tj_arena arena = {0};
+    struct walk walk = {visit, ctx};
     struct tj_record_query query = {
         .kind = TJ_RECORD_RUN,
         .parent = tj_ml_experiment_id(call->arena, experiment_id),
         .row_max = RUNS_READ,
     };
-    bool ok = true;
-    do {
-        struct tj_record_page page = {0};
-        ok =
-            (tj_store_records(call->store, &query, &arena, &page, &call->err) ||
-             tj_ml_fail_err(call)) &&
-            visit_page(call, &page, visit, ctx, &arena);
-        query.page_token = tj_str_dup(call->arena, page.next_page_token);
-        tj_arena_reset(&arena);
-    } while (ok && query.page_token.len);
-    tj_arena_release(&arena);
-    return ok;
+    return tj_ml_each_record(call, &query, visit_record, &walk);
 }
 
 static bool set_stage(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
@@ -314,15 +246,17 @@ bool tj_ml_stage_runs(struct tj_ml *call, uint64_t experiment_id,
                       enum tj_ml_view to)
 {
     ids list = {0};
-    struct edit edit = {.call = call, .change = set_stage, .ctx = &to};
+    struct tj_ml_run_edit edit = {
+        .call = call, .change = set_stage, .ctx = &to};
     struct tj_record_work works[RUNS_READ];
     if (!tj_ml_each_run(call, experiment_id, take_id, &list))
         return false;
     for (size_t from = 0; from < list.count; from += RUNS_READ) {
         size_t count = tj_size_min(list.count - from, RUNS_READ);
         for (size_t i = 0; i < count; i++)
-            works[i] = (struct tj_record_work){
-                TJ_RECORD_RUN, list.items[from + i], edit_record, &edit};
+            works[i] =
+                (struct tj_record_work){TJ_RECORD_RUN, list.items[from + i],
+                                        tj_ml_edit_run_record, &edit};
         if (!tj_ml_edited(call, tj_store_edit_records(call->store, works, count,
                                                       call->arena, &call->err)))
             return false;
@@ -378,264 +312,6 @@ bool tj_ml_run_has_room(struct tj_ml *call, const struct tj_ml_run *run)
                               "a run has at most %zu %s", TJ_RUN_KEYS_MAX,
                               counts[i].what);
     }
-    return true;
-}
-
-/* -- answers -------------------------------------------------------------- */
-
-void tj_ml_write_run_info(struct tj_ml *call, const struct tj_ml_run *run)
-{
-    struct tj_json_writer *w = &call->writer;
-    tj_jw_object(w);
-    tj_jw_key_str(w, "run_uuid", run->id);
-    tj_jw_key_str(w, "experiment_id",
-                  tj_ml_experiment_id(call->arena, run->experiment_id));
-    tj_jw_key_str(w, "run_name", run->name);
-    tj_jw_key_str(w, "user_id", run->user_id);
-    tj_jw_key_str(w, "status", run->status);
-    tj_jw_key_i64(w, "start_time", run->start_time);
-    if (run->ended)
-        tj_jw_key_i64(w, "end_time", run->end_time);
-    tj_jw_key_str(w, "artifact_uri", run->artifact_uri);
-    tj_jw_key_str(w, "lifecycle_stage",
-                  run->deleted ? TJ_STR("deleted") : TJ_STR("active"));
-    tj_jw_key_str(w, "run_id", run->id);
-    tj_jw_end(w);
-}
-
-void tj_ml_write_metric(struct tj_json_writer *w,
-                        const struct tj_ml_metric *metric)
-{
-    tj_jw_object(w);
-    tj_jw_key_str(w, "key", metric->key);
-    tj_jw_key(w, TJ_STR("value"));
-    write_number(w, metric->value);
-    tj_jw_key_i64(w, "timestamp", metric->timestamp);
-    tj_jw_key_i64(w, "step", metric->step);
-    tj_jw_end(w);
-}
-
-static void write_data(struct tj_json_writer *w, const struct tj_ml_run *run)
-{
-    tj_jw_object(w);
-    if (run->metrics.count) {
-        tj_jw_key(w, TJ_STR("metrics"));
-        tj_jw_array(w);
-        tj_vec_each (&run->metrics, const struct tj_ml_metric, m)
-            tj_ml_write_metric(w, m);
-        tj_jw_end(w);
-    }
-    if (run->params.count)
-        tj_ml_write_pairs(w, "params", &run->params);
-    if (run->tags.count)
-        tj_ml_write_pairs(w, "tags", &run->tags);
-    tj_jw_end(w);
-}
-
-static void write_dataset_inputs(struct tj_json_writer *w,
-                                 const struct tj_ml_run *run)
-{
-    tj_jw_key(w, TJ_STR("dataset_inputs"));
-    tj_jw_array(w);
-    tj_vec_each (&run->datasets, const struct tj_ml_dataset_input, d) {
-        tj_jw_object(w);
-        if (d->tags.count)
-            tj_ml_write_pairs(w, "tags", &d->tags);
-        tj_jw_key(w, TJ_STR("dataset"));
-        write_dataset(w, d);
-        tj_jw_end(w);
-        tj_jw_end(w);
-    }
-    tj_jw_end(w);
-}
-
-static void write_model_inputs(struct tj_json_writer *w,
-                               const struct tj_ml_run *run)
-{
-    tj_jw_key(w, TJ_STR("model_inputs"));
-    tj_jw_array(w);
-    tj_vec_each (&run->model_inputs, const tj_str, id) {
-        tj_jw_object(w);
-        tj_jw_key_str(w, "model_id", *id);
-        tj_jw_end(w);
-    }
-    tj_jw_end(w);
-}
-
-static void write_outputs(struct tj_json_writer *w, const struct tj_ml_run *run)
-{
-    tj_jw_key(w, TJ_STR("outputs"));
-    tj_jw_object(w);
-    if (run->model_outputs.count) {
-        tj_jw_key(w, TJ_STR("model_outputs"));
-        tj_jw_array(w);
-        tj_vec_each (&run->model_outputs, const struct tj_ml_model_output, o) {
-            tj_jw_object(w);
-            tj_jw_key_str(w, "model_id", o->model_id);
-            tj_jw_key_i64(w, "step", o->step);
-            tj_jw_end(w);
-        }
-        tj_jw_end(w);
-    }
-    tj_jw_end(w);
-}
-
-void tj_ml_write_run(struct tj_ml *call, const struct tj_ml_run *run,
-                     unsigned parts)
-{
-    struct tj_json_writer *w = &call->writer;
-    tj_jw_object(w);
-    tj_jw_key(w, TJ_STR("info"));
-    tj_ml_write_run_info(call, run);
-    tj_jw_key(w, TJ_STR("data"));
-    write_data(w, run);
-    tj_jw_key(w, TJ_STR("inputs"));
-    tj_jw_object(w);
-    if (run->datasets.count)
-        write_dataset_inputs(w, run);
-    if (run->model_inputs.count && parts & TJ_ML_RUN_MODEL_INPUTS)
-        write_model_inputs(w, run);
-    tj_jw_end(w);
-    if (parts & TJ_ML_RUN_OUTPUTS)
-        write_outputs(w, run);
-    tj_jw_end(w);
-}
-
-/* -- what was logged of metrics -------------------------------------------- */
-
-static tj_str name_of(const tj_ml_metrics *metrics)
-{
-    tj_str name = metrics->items[0].key;
-    tj_vec_each (metrics, const struct tj_ml_metric, m) {
-        if (!tj_str_eq(m->key, name))
-            return TJ_STR("");
-    }
-    return name;
-}
-
-struct new_metrics {
-    tj_str run_id;
-    tj_str name;
-    tj_str body;
-};
-
-static enum tj_edit put_metrics(void *ctx, struct tj_record *record, bool found,
-                                struct tj_arena *a, struct tj_err *err)
-{
-    const struct new_metrics *new = ctx;
-    (void)a;
-    (void)err;
-    if (found)
-        return TJ_EDIT_KEEP;
-    record->parent = new->run_id;
-    record->name = new->name;
-    record->body = new->body;
-    return TJ_EDIT_PUT;
-}
-
-bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
-                      void *ctx, const tj_ml_metrics *metrics)
-{
-    struct edit edit = {.call = call, .change = change, .ctx = ctx};
-    struct new_metrics new = {.run_id = id};
-    struct tj_record_work works[2] = {
-        {TJ_RECORD_RUN, id, edit_record, &edit},
-        {TJ_RECORD_METRIC, {0}, put_metrics, &new},
-    };
-    if (metrics->count) {
-        struct tj_buf buf;
-        struct tj_json_writer w;
-        tj_buf_init(&buf, call->arena, SIZE_MAX);
-        tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
-        write_metrics(&w, metrics);
-        new.name = name_of(metrics);
-        new.body = tj_buf_str(&buf);
-        works[1].id = tj_sha256_hex(
-            call->arena, tj_str_printf(call->arena, "%.*s %.*s", TJ_STR_ARG(id),
-                                       TJ_STR_ARG(new.body)));
-    }
-    return tj_ml_edited(call, tj_store_edit_records(call->store, works,
-                                                    metrics->count ? 2 : 1,
-                                                    call->arena, &call->err));
-}
-
-static bool read_history(struct tj_ml *call, tj_str body, tj_str key,
-                         struct tj_arena *a, tj_ml_metrics *out)
-{
-    struct tj_json_doc doc;
-    tj_ml_metrics all = {0};
-    if (!tj_json_parse(body, a, &doc, &call->err))
-        return tj_ml_fail_err(call);
-    read_metrics(doc.root, a, &all);
-    tj_vec_each (&all, const struct tj_ml_metric, m) {
-        if (!tj_str_eq(m->key, key))
-            continue;
-        struct tj_ml_metric *kept = tj_vec_add(out, call->arena);
-        *kept = *m;
-        kept->key = key; /* m's own goes with a */
-    }
-    return true;
-}
-
-/* The records of a run with this name: key, or "" for those of many keys. */
-static bool gather(struct tj_ml *call, tj_str run_id, tj_str name, tj_str key,
-                   tj_ml_metrics *out)
-{
-    struct tj_arena arena = {0};
-    struct tj_record_query query = {
-        .kind = TJ_RECORD_METRIC,
-        .parent = run_id,
-        .name = name,
-        .row_max = TJ_SEARCH_ROWS_MAX,
-    };
-    bool ok = true;
-    do {
-        struct tj_record_page page = {0};
-        ok = tj_store_records(call->store, &query, &arena, &page, &call->err) ||
-             tj_ml_fail_err(call);
-        for (size_t i = 0; ok && i < page.count; i++)
-            ok = read_history(call, page.items[i].body, key, &arena, out);
-        query.page_token = tj_str_dup(call->arena, page.next_page_token);
-        tj_arena_reset(&arena);
-    } while (ok && query.page_token.len);
-    tj_arena_release(&arena);
-    return ok;
-}
-
-static int compare_i64(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* NaN stands where MLflow's SQL has it: at 0, before a true 0. */
-static int compare_metrics(const void *left, const void *right)
-{
-    const struct tj_ml_metric *a = left;
-    const struct tj_ml_metric *b = right;
-    int order = compare_i64(a->timestamp, b->timestamp);
-    double x = isnan(a->value) ? 0 : a->value;
-    double y = isnan(b->value) ? 0 : b->value;
-    order = order ? order : compare_i64(a->step, b->step);
-    order = order ? order : (x > y) - (x < y);
-    return order ? order : !isnan(a->value) - !isnan(b->value);
-}
-
-bool tj_ml_metric_history(struct tj_ml *call, tj_str run_id, tj_str key,
-                          tj_ml_metrics *out)
-{
-    tj_ml_metrics all = {0};
-    if (!gather(call, run_id, key, key, &all) ||
-        !gather(call, run_id, TJ_STR(""), key, &all))
-        return false;
-    if (all.count)
-        qsort(all.items, all.count, sizeof *all.items, compare_metrics);
-    size_t kept = 0;
-    for (size_t i = 0; i < all.count; i++) {
-        if (!kept || compare_metrics(&all.items[kept - 1], &all.items[i]))
-            all.items[kept++] = all.items[i];
-    }
-    all.count = kept;
-    *out = all;
     return true;
 }
 

@@ -24,15 +24,7 @@
 #define TJ_SERVE_MLFLOW_RUN_H
 
 #include "serve/mlflow_check.h"
-
-struct tj_ml_metric {
-    tj_str key;
-    double value;
-    int64_t timestamp;
-    int64_t step;
-    tj_str model_id; /* of a request: the logged model that it is of, too */
-};
-typedef TJ_VEC(struct tj_ml_metric) tj_ml_metrics;
+#include "serve/mlflow_record.h"
 
 struct tj_ml_dataset_input {
     tj_str name;
@@ -57,8 +49,7 @@ struct tj_ml_run {
     tj_str user_id;
     tj_str status;
     int64_t start_time;
-    int64_t end_time;
-    bool ended; /* there is an end_time */
+    struct tj_ml_maybe_i64 end_time;
     bool deleted;
     tj_ml_metrics metrics;
     tj_pairs params;
@@ -67,6 +58,8 @@ struct tj_ml_run {
     TJ_VEC(tj_str) model_inputs;
     TJ_VEC(struct tj_ml_model_output) model_outputs;
 };
+
+extern const struct tj_ml_kind tj_ml_run_kind;
 
 #define TJ_TAG_RUN_NAME "mlflow.runName"
 
@@ -84,7 +77,17 @@ typedef bool (*tj_ml_run_change)(void *ctx, struct tj_ml *call,
                                  struct tj_ml_run *run);
 bool tj_ml_edit_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
                     void *ctx, struct tj_ml_run *out);
-/* The same, and adds what a request logged to the run's history. */
+/* The same as one edit of several: ctx is one of these. */
+struct tj_ml_run_edit {
+    struct tj_ml *call;
+    tj_ml_run_change change;
+    void *ctx;
+    struct tj_ml_run run; /* as it was written */
+};
+enum tj_edit tj_ml_edit_run_record(void *ctx, struct tj_record *record,
+                                   bool found, struct tj_arena *a,
+                                   struct tj_err *err);
+/* An edit that also adds what a request logged to the run's history. */
 bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
                       void *ctx, const tj_ml_metrics *metrics);
 /* Refused with MLflow's text when it is deleted. */
@@ -127,9 +130,8 @@ void tj_ml_write_run(struct tj_ml *call, const struct tj_ml_run *run,
                      unsigned parts);
 void tj_ml_write_metric(struct tj_json_writer *w,
                         const struct tj_ml_metric *metric);
+/* Without its tags; the caller ends the object. */
+void tj_ml_write_run_dataset(struct tj_json_writer *w,
+                             const struct tj_ml_dataset_input *dataset);
 
-/* The metrics that were logged to run under key, by (timestamp, step, value),
- * each once. */
-bool tj_ml_metric_history(struct tj_ml *call, tj_str run_id, tj_str key,
-                          tj_ml_metrics *out);
 #endif

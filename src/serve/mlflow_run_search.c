@@ -1,4 +1,4 @@
-/* mlflow_run_search.c - runs by filter and order, and a metric's history.
+/* mlflow_run_search.c - runs by filter and order.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "serve/mlflow_check.h"
@@ -46,19 +46,6 @@ static const struct tj_ml_language run_language = {
 
 /* -- what a run has ------------------------------------------------------- */
 
-static bool lookup_metric(const struct tj_ml_run *run, tj_str key,
-                          struct tj_ml_value *out)
-{
-    tj_vec_each (&run->metrics, const struct tj_ml_metric, m) {
-        if (!tj_str_eq(m->key, key))
-            continue;
-        out->is_number = true;
-        out->number = m->value;
-        return true;
-    }
-    return false;
-}
-
 static bool lookup_dataset(const struct tj_ml_run *run, tj_str key, size_t i,
                            struct tj_ml_value *out)
 {
@@ -77,49 +64,12 @@ static bool lookup_dataset(const struct tj_ml_run *run, tj_str key, size_t i,
     return false;
 }
 
-static bool lookup_attribute(const struct tj_ml_run *run, tj_str key,
-                             struct tj_ml_value *out)
-{
-    if (tj_str_eq(key, TJ_STR("start_time")) ||
-        tj_str_eq(key, TJ_STR("end_time"))) {
-        bool start = key.ptr[0] == 's';
-        out->is_number = true;
-        out->number = (double)(start ? run->start_time : run->end_time);
-        return start || run->ended;
-    }
-    if (tj_str_eq(key, TJ_STR("run_id")))
-        out->text = run->id;
-    else if (tj_str_eq(key, TJ_STR("run_name")))
-        out->text = run->name;
-    else if (tj_str_eq(key, TJ_STR("user_id")))
-        out->text = run->user_id;
-    else if (tj_str_eq(key, TJ_STR("status")))
-        out->text = run->status;
-    else
-        out->text = run->artifact_uri;
-    return true;
-}
-
 static bool lookup(const void *item, const struct tj_ml_field *field, size_t i,
                    struct tj_ml_value *out)
 {
-    const struct tj_ml_run *run = item;
-    if (field->entity == TJ_ML_DATASET)
-        return lookup_dataset(run, field->key, i, out);
-    if (i)
-        return false;
-    switch (field->entity) {
-    case TJ_ML_METRIC: return lookup_metric(run, field->key, out);
-    case TJ_ML_PARAM:
-        out->text = tj_pairs_find(&run->params, field->key);
-        return out->text.ptr != NULL;
-    case TJ_ML_TAG:
-        out->text = tj_pairs_find(&run->tags, field->key);
-        return out->text.ptr != NULL;
-    case TJ_ML_ATTRIBUTE:
-    case TJ_ML_DATASET: break;
-    }
-    return lookup_attribute(run, field->key, out);
+    return field->entity == TJ_ML_DATASET
+               ? lookup_dataset(item, field->key, i, out)
+               : tj_ml_record_lookup(&tj_ml_run_kind, item, field, i, out);
 }
 
 /* -- search --------------------------------------------------------------- */
@@ -158,12 +108,7 @@ static bool consider(void *ctx, struct tj_ml *call, const struct tj_ml_run *run,
     if (!tj_ml_in_view(s->view, run->deleted) ||
         !tj_ml_filter_match(&s->common.filter, lookup, run))
         return true;
-    struct tj_record copy = {
-        .id = tj_str_dup(call->arena, record->id),
-        .parent = tj_str_dup(call->arena, record->parent),
-        .name = tj_str_dup(call->arena, record->name),
-        .body = tj_str_dup(call->arena, record->body),
-    };
+    struct tj_record copy = tj_ml_keep_record(call, record);
     struct tj_ml_run *kept = tj_arena_new(call->arena, struct tj_ml_run);
     if (!tj_ml_run_parse(&copy, call->arena, kept, &call->err))
         return tj_ml_fail_err(call);
@@ -204,58 +149,4 @@ void tj_ml_run_search(struct tj_server *server, const struct tj_request *rq,
     if (tj_ml_begin(&call, server, rq, out) && read_search(&call, &s) &&
         consider_all(&call, &s))
         tj_ml_answer_search(&call, &s.common, "runs", lookup, write_found);
-}
-
-/* -- history -------------------------------------------------------------- */
-
-/* A run that is not there has no history, as in MLflow. */
-static bool may_see(struct tj_ml *call, tj_str run_id, bool *found)
-{
-    struct tj_record record;
-    struct tj_ml_run run;
-    if (!tj_store_find_record(call->store, TJ_RECORD_RUN, run_id, call->arena,
-                              &record, found, &call->err))
-        return tj_ml_fail_err(call);
-    return !*found ||
-           ((tj_ml_run_parse(&record, call->arena, &run, &call->err) ||
-             tj_ml_fail_err(call)) &&
-            tj_ml_covers(call, run.experiment_id));
-}
-
-static bool read_max(struct tj_ml *call, size_t *out)
-{
-    int64_t max = 0;
-    if (!tj_ml_i64(call, "max_results", INT64_MAX, &max))
-        return false;
-    *out = (size_t)max;
-    return max > 0 ||
-           tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                      "Invalid value %lld for parameter 'max_results' "
-                      "supplied. It must be a positive integer.",
-                      (long long)max);
-}
-
-static void write_metric(struct tj_ml *call, const void *item)
-{
-    tj_ml_write_metric(&call->writer, item);
-}
-
-void tj_ml_run_history(struct tj_server *server, const struct tj_request *rq,
-                       struct tj_answer *out)
-{
-    struct tj_ml call;
-    struct tj_ml_search s = {0};
-    tj_str id, key;
-    bool found = false;
-    tj_ml_metrics all = {0};
-    if (!tj_ml_begin(&call, server, rq, out) ||
-        !tj_ml_need_run_id(&call, &id) ||
-        !tj_ml_need_str(&call, "metric_key", &key) ||
-        !read_max(&call, &s.max) || !tj_ml_page_offset(&call, &s.offset) ||
-        !may_see(&call, id, &found) ||
-        (found && !tj_ml_metric_history(&call, id, key, &all)))
-        return;
-    tj_vec_each (&all, const struct tj_ml_metric, m)
-        *tj_vec_add(&s.found, call.arena) = m;
-    tj_ml_answer_page(&call, &s, "metrics", write_metric);
 }

@@ -109,8 +109,7 @@ static void find(struct tj_server *s, const struct tj_request *rq,
 struct update {
     tj_str status; /* empty: as it is */
     tj_str name;
-    int64_t end_time;
-    bool ended;
+    struct tj_ml_maybe_i64 end_time;
 };
 
 static bool read_status(struct tj_ml *call, tj_str *out)
@@ -145,10 +144,8 @@ static bool change_info(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
         return false;
     if (update->status.len)
         run->status = update->status;
-    if (update->ended) {
+    if (update->end_time.known)
         run->end_time = update->end_time;
-        run->ended = true;
-    }
     if (update->name.len) {
         run->name = update->name;
         tj_pairs_set(&run->tags, call->arena, TJ_STR(TJ_TAG_RUN_NAME),
@@ -166,9 +163,9 @@ static void update(struct tj_server *s, const struct tj_request *rq,
     tj_str id;
     if (!tj_ml_begin(&call, s, rq, out) || !tj_ml_need_run_id(&call, &id) ||
         !read_status(&call, &update.status) ||
-        !tj_ml_i64(&call, "end_time", 0, &update.end_time))
+        !tj_ml_i64(&call, "end_time", 0, &update.end_time.value))
         return;
-    update.ended = tj_ml_arg(&call, "end_time") != NULL;
+    update.end_time.known = tj_ml_arg(&call, "end_time") != NULL;
     update.name = tj_ml_cut(tj_ml_str(&call, "run_name"), TJ_ML_TAG_CHARS_MAX);
     if (!tj_ml_edit_run(&call, id, change_info, &update, &run))
         return;
