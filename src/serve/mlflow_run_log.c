@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "serve/mlflow_check.h"
-#include "serve/mlflow_models.h"
+#include "serve/mlflow_model.h"
 #include "serve/mlflow_run.h"
 #include "serve/mlflow_runs.h"
 #include "serve/python_json.h"
