@@ -139,7 +139,8 @@ static uint32_t hash_bytes(uint32_t seed, tj_str s)
     return mix(h);
 }
 
-/* Calls use for each bit of a term. */
+/* Calls use for each bit of a term; for none when the value is too long.  A
+ * number is short, however it is written. */
 static void walk_term(const struct walk *w, tj_str key, tj_str value)
 {
     double number;
@@ -147,6 +148,8 @@ static void walk_term(const struct walk *w, tj_str key, tj_str value)
         number += 0.0; /* -0 is 0 */
         value = tj_str_make((const char *)&number, sizeof number);
     }
+    if (value.len > TJ_SKETCH_VALUE_BYTES_MAX)
+        return;
     uint32_t h = hash_bytes(hash_bytes(TERM_KEY_SEED, key), value);
     for (uint32_t i = 0; i < TERM_HASHES; i++)
         w->use(w->ctx, mix(h + i * 0x68e31da4u));
@@ -175,8 +178,7 @@ void tj_sketch_add_text(struct tj_sketch *s, tj_str text)
 void tj_sketch_add_term(struct tj_sketch *s, tj_str key, tj_str value)
 {
     struct walk w = {.use = set_bit, .ctx = s};
-    if (value.len <= TJ_SKETCH_VALUE_BYTES_MAX)
-        walk_term(&w, key, value);
+    walk_term(&w, key, value);
 }
 
 static size_t count_bits(const unsigned char *bytes, size_t size)
@@ -221,8 +223,7 @@ void tj_sketch_ask_term(struct tj_sketch_ask *ask, struct tj_arena *a,
 {
     struct asking asking = {ask, a};
     struct walk w = {.use = want_bit, .ctx = &asking};
-    if (value.len <= TJ_SKETCH_VALUE_BYTES_MAX)
-        walk_term(&w, key, value);
+    walk_term(&w, key, value);
 }
 
 void tj_sketch_ask_text(struct tj_sketch_ask *ask, struct tj_arena *a,
