@@ -18,7 +18,12 @@
 #include "store/filter_value.h"
 #include "store/sketch.h"
 
-enum { DEPTH_MAX = TJ_FILTER_CLAUSES_MAX + TJ_FILTER_DEPTH_MAX + 1 };
+enum {
+    DEPTH_MAX = TJ_FILTER_CLAUSES_MAX + TJ_FILTER_DEPTH_MAX + 1,
+    /* Parentheses inside each other.  SQLite's parser has a stack of 100
+     * symbols: three for each of these, and about 40 for a clause. */
+    LEVELS_MAX = 12,
+};
 
 /* A clause that SQL asks us about. */
 struct asking {
@@ -223,17 +228,18 @@ static const char *op_sql(enum tj_filter_op op)
 }
 
 /* Whole milliseconds.  Times are kept as 64 bits without a sign, and t.time is
- * cut at 2^63: what is beyond is left to the evaluator. */
+ * cut at 2^63: what is so late or so long that a sum of two is no whole number
+ * to SQLite is left to the evaluator. */
 static void put_ms(struct tj_sqlite_filter *f, const struct tj_filter *clause,
                    enum tj_sqlite_reading reading, const char *known,
                    const char *ns)
 {
     assert(op_sql(clause->op));
     tj_sql_add(f->out, reading == TJ_SQLITE_MAY
-                           ? "(t.stale OR t.time = 9223372036854775807"
-                             " OR t.duration < 0 OR ("
-                           : "(NOT t.stale AND t.time < 9223372036854775807"
-                             " AND t.duration >= 0 AND (");
+                           ? "(t.stale OR t.time >> 62 OR t.duration >> 62"
+                             " OR ("
+                           : "(NOT (t.stale OR t.time >> 62 OR"
+                             " t.duration >> 62) AND (");
     tj_sql_add(f->out, known);
     tj_sql_add(f->out, " AND (");
     tj_sql_add(f->out, ns);
@@ -481,24 +487,56 @@ static void put_clause(struct tj_sqlite_filter *f,
     }
 }
 
-static void put_tree(struct tj_sqlite_filter *f, const struct tj_filter *n,
-                     enum tj_sqlite_reading reading, size_t depth)
+static size_t clause_count(const struct tj_filter *n, size_t depth)
 {
     assert(depth < DEPTH_MAX);
-    switch (n->kind) {
-    case TJ_FILTER_CLAUSE: put_clause(f, reading); return;
-    case TJ_FILTER_NOT:
-        tj_sql_add(f->out, "NOT (");
-        put_tree(f, n->left, opposite(reading), depth + 1);
-        break;
-    case TJ_FILTER_AND:
-    case TJ_FILTER_OR:
-        tj_sql_add(f->out, "(");
-        put_tree(f, n->left, reading, depth + 1);
-        tj_sql_add(f->out, n->kind == TJ_FILTER_AND ? " AND " : " OR ");
-        put_tree(f, n->right, reading, depth + 1);
-        break;
+    if (n->kind == TJ_FILTER_CLAUSE)
+        return 1;
+    return clause_count(n->left, depth + 1) +
+           (n->kind == TJ_FILTER_NOT ? 0 : clause_count(n->right, depth + 1));
+}
+
+static void put_tree(struct tj_sqlite_filter *f, const struct tj_filter *n,
+                     enum tj_sqlite_reading reading, size_t depth,
+                     size_t level);
+
+/* A chain of one kind, however it leans, is written without parentheses in
+ * between. */
+static void put_chain(struct tj_sqlite_filter *f, const struct tj_filter *n,
+                      enum tj_sqlite_reading reading, size_t depth,
+                      size_t level)
+{
+    const struct tj_filter *sides[] = {n->left, n->right};
+    assert(depth < DEPTH_MAX);
+    for (size_t i = 0; i < TJ_COUNT(sides); i++) {
+        if (i > 0)
+            tj_sql_add(f->out, n->kind == TJ_FILTER_AND ? " AND " : " OR ");
+        if (sides[i]->kind == n->kind)
+            put_chain(f, sides[i], reading, depth + 1, level);
+        else
+            put_tree(f, sides[i], reading, depth + 1, level);
     }
+}
+
+/* What is nested deeper than SQLite can parse is left to the evaluator. */
+static void put_tree(struct tj_sqlite_filter *f, const struct tj_filter *n,
+                     enum tj_sqlite_reading reading, size_t depth, size_t level)
+{
+    assert(depth < DEPTH_MAX);
+    if (n->kind == TJ_FILTER_CLAUSE) {
+        put_clause(f, reading);
+        return;
+    }
+    if (level == LEVELS_MAX) {
+        put_open(f, reading);
+        f->next += clause_count(n, depth);
+        return;
+    }
+    tj_sql_add(f->out, n->kind == TJ_FILTER_NOT ? "NOT (" : "(");
+    if (n->kind == TJ_FILTER_NOT)
+        put_tree(f, n->left, opposite(reading), depth + 1, level + 1);
+    else
+        put_chain(f, n, reading, depth, level + 1);
     tj_sql_add(f->out, ")");
 }
 
@@ -507,7 +545,7 @@ void tj_sqlite_filter_write(struct tj_sqlite_filter *f,
 {
     f->out = out;
     f->next = 0;
-    put_tree(f, f->root, reading, 0);
+    put_tree(f, f->root, reading, 0, 0);
 }
 
 /* -- where to begin ------------------------------------------------------- */
@@ -654,7 +692,8 @@ static tj_time ms_to_ns(double ms)
     double ns = ms * (double)TJ_NS_PER_MS;
     if (!(ns > 0))
         return 0;
-    return ns >= (double)INT64_MAX ? INT64_MAX : (tj_time)ms * TJ_NS_PER_MS;
+    return ns >= (double)TJ_SQLITE_TIME_SAFE ? UINT64_MAX
+                                             : (tj_time)ms * TJ_NS_PER_MS;
 }
 
 static void narrow(const struct tj_filter *n, size_t depth, tj_time *from,
@@ -673,7 +712,7 @@ static void narrow(const struct tj_filter *n, size_t depth, tj_time *from,
     tj_time low = ms_to_ns(floor(n->number));
     tj_time high = ms_to_ns(floor(n->number) + 1);
     if (above && low > *from)
-        *from = low;
+        *from = low < TJ_SQLITE_TIME_SAFE ? low : TJ_SQLITE_TIME_SAFE;
     if (below && high < *end)
         *end = high;
 }

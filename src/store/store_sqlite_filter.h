@@ -46,6 +46,10 @@ bool tj_sqlite_filter_list(struct tj_sqlite_filter *f, size_t index,
  * that has a sketch and is not stale; false when there is none. */
 bool tj_sqlite_filter_sketch(struct tj_sqlite_filter *f, struct tj_sql *out);
 
+/* Up to this one, sums of times and differences of times are numbers to SQLite
+ * as they are to us. */
+#define TJ_SQLITE_TIME_SAFE (UINT64_C(1) << 62)
+
 /* Times that all matches lie between: *from <= time < *end. */
 void tj_sqlite_filter_times(const struct tj_sqlite_filter *f, tj_time *from,
                             tj_time *end);

@@ -158,16 +158,17 @@ static void put_where(const struct walk *w, enum part part, struct tj_sql *sql)
                     : scan->experiment_count == 1
                         ? " FROM trace AS t INDEXED BY trace_experiment WHERE "
                         : " FROM trace AS t INDEXED BY trace_time WHERE ");
-    tj_time time = scan->time < INT64_MAX ? scan->time : INT64_MAX;
     if (part == AT_THE_PLACE) {
         tj_str id = {(const char *)scan->id.bytes, sizeof scan->id.bytes};
         tj_sql_add(sql, "t.time = ");
-        tj_sql_u64(sql, time);
+        tj_sql_u64(sql, scan->time);
         tj_sql_add(sql, " AND t.id > ");
         tj_sql_blob(sql, id);
     } else {
-        tj_sql_add(sql, "t.time < ");
-        tj_sql_u64(sql, w->end < time ? w->end : time);
+        /* Later times than SQLite knows stand there as the latest one. */
+        tj_time end = w->end < scan->time ? w->end : scan->time;
+        tj_sql_add(sql, end > INT64_MAX ? "t.time <= " : "t.time < ");
+        tj_sql_u64(sql, end > INT64_MAX ? INT64_MAX : end);
     }
     tj_sql_add(sql, " AND t.time >= ");
     tj_sql_u64(sql, w->from);
@@ -217,7 +218,8 @@ static void take_row(struct walk *w, struct tj_query *q)
                         .time = tj_query_u64(q, COL_TIME),
                         .sure = tj_query_u64(q, COL_SURE) != 0};
     memcpy(f->id.bytes, id.ptr, tj_size_min(id.len, sizeof f->id.bytes));
-    if (scan->order_count == 0 || stale || !f->sure)
+    if (scan->order_count == 0 || stale || !f->sure ||
+        f->time >= TJ_SQLITE_TIME_SAFE)
         return;
     f->values =
         tj_arena_array(w->arena, struct tj_order_value, scan->order_count);
@@ -245,7 +247,7 @@ static bool walk(struct walk *w, struct tj_db *db, struct tj_err *err)
     if (w->filter &&
         !tj_sqlite_begin_with(w->filter, db, w->arena, &w->rows, &w->few, err))
         return false;
-    bool may_be_here = w->scan->time < w->end && w->scan->time < INT64_MAX;
+    bool may_be_here = w->scan->time < w->end && w->scan->time <= INT64_MAX;
     if (may_be_here && !walk_part(w, AT_THE_PLACE, db, err))
         return false;
     return w->count == w->scan->row_max || walk_part(w, BEHIND_IT, db, err);

@@ -3,6 +3,8 @@
  */
 #include "members.h"
 
+#include "base/buf.h"
+
 /* -- search --------------------------------------------------------------- */
 
 static struct tj_trace_page must_search(struct state *s,
@@ -163,6 +165,96 @@ static void filters(void **initial)
     assert_int_equal(pages, 3);
     q = (struct tj_trace_query){.filter = filter, .row_max = 100};
     assert_int_equal(must_search(s, &q).total, 10);
+    end(s);
+}
+
+/* How many match; of any length. */
+static size_t count_matches(struct state *s, tj_str filter)
+{
+    struct tj_trace_query q = {.row_max = 1};
+    size_t count = 0;
+    if (!tj_filter_parse(filter, &s->arena, &q.filter, &s->err))
+        fail_msg("%.*s: %s", TJ_STR_ARG(filter), s->err.message);
+    do {
+        struct tj_trace_page page = {0};
+        if (!tj_store_search(s->st, &q, &s->arena, &page, &s->err))
+            fail_msg("%.100s: %s", filter.ptr, s->err.message);
+        count += page.count;
+        q.page_token = page.next_page_token;
+    } while (q.page_token.len);
+    return count;
+}
+
+/* Of every clause that may stand there. */
+static void the_longest_and_deepest_filters(void **initial)
+{
+    struct state *s = begin(initial);
+    static const char *const clauses[] = {
+        "feedback.x IS NULL",
+        "feedback.x = 5",
+        "run_id != 'x'",
+        "metadata.`mlflow.trace.session` = 'x'",
+        "experiment_id = 'Default'",
+        "span.attributes.x LIKE '%long%'",
+        "NOT expectation.x = 'never'"};
+    /* Each of them counts as one or two levels. */
+    static const struct {
+        const char *open;
+        const char *close;
+        size_t levels;
+        bool negates;
+    } nests[] = {{"NOT ", "", 1, true},
+                 {"tag.a = 'x' OR (", ")", 1, false},
+                 {"name != 'x' AND (", ")", 1, false},
+                 {"name != 'x' AND NOT (", ")", 2, true}};
+    struct tj_buf text;
+    add_traces(s, 3);
+    tj_buf_init(&text, &s->arena, TJ_FILTER_BYTES_MAX);
+    for (size_t i = 0; i < TJ_COUNT(clauses); i++) {
+        tj_buf_clear(&text);
+        for (size_t n = 0; n < TJ_FILTER_CLAUSES_MAX; n++)
+            tj_buf_fmt(&text, "%s%s", n ? " AND " : "", clauses[i]);
+        size_t once = count_matches(s, tj_str_c(clauses[i]));
+        assert_int_equal(count_matches(s, tj_buf_str(&text)), once);
+        for (size_t k = 0; k < TJ_COUNT(nests); k++) {
+            size_t depth = (TJ_FILTER_DEPTH_MAX - 1) / nests[k].levels;
+            tj_buf_clear(&text);
+            for (size_t n = 0; n < depth; n++)
+                tj_buf_add(&text, tj_str_c(nests[k].open));
+            tj_buf_add(&text, tj_str_c(clauses[i]));
+            for (size_t n = 0; n < depth; n++)
+                tj_buf_add(&text, tj_str_c(nests[k].close));
+            bool negated = nests[k].negates && depth % 2;
+            assert_int_equal(count_matches(s, tj_buf_str(&text)),
+                             negated ? 3 - once : once);
+        }
+    }
+    end(s);
+}
+
+/* Times that nobody means are times: all 64 bits of OTLP. */
+static void the_latest_times(void **initial)
+{
+    struct state *s = begin(initial);
+    static const uint64_t starts[] = {
+        AT_MS(1),  (UINT64_C(1) << 62) - 1, UINT64_C(1) << 62, INT64_MAX - 1,
+        INT64_MAX, UINT64_C(1) << 63,       UINT64_MAX - 1};
+    for (uint32_t n = 0; n < TJ_COUNT(starts); n++) {
+        struct tj_span *span = add_span(&s->batch, n + 1, 1, 0);
+        span->start = starts[n];
+        span->end = starts[n] + (n + 1 < TJ_COUNT(starts) ? TJ_NS_PER_MS : 0);
+    }
+    must_add(s->st, &s->batch);
+    assert_int_equal(count_matches(s, TJ_STR("")), 7);
+    assert_int_equal(count_matches(s, TJ_STR("timestamp_ms > 0")), 7);
+    assert_int_equal(count_matches(s, TJ_STR("timestamp_ms < 1e14")), 7);
+    assert_int_equal(count_matches(s, TJ_STR("timestamp_ms > 9.2e12")), 4);
+    assert_int_equal(count_matches(s, TJ_STR("NOT timestamp_ms > 9.2e12")), 3);
+    assert_int_equal(count_matches(s, TJ_STR("timestamp_ms = 9223372036854")),
+                     3);
+    assert_int_equal(count_matches(s, TJ_STR("end_time_ms = 9223372036855")),
+                     3);
+    assert_int_equal(count_matches(s, TJ_STR("execution_time_ms = 1")), 6);
     end(s);
 }
 
@@ -349,6 +441,8 @@ static const struct named_case cases[] = {
     CASE(pages_in_other_orders),
     CASE(hides_traces_of_judges),
     CASE(filters),
+    CASE(the_longest_and_deepest_filters),
+    CASE(the_latest_times),
     CASE(keeps_all_of_an_assessment),
     CASE(assessments_are_upserts),
     CASE(overriding_and_back),
