@@ -27,7 +27,10 @@
 #include "store/store_sqlite_int.h"
 #include "store/store_sqlite_ops.h"
 
-enum { APPLICATION_ID = 0x544a6467 /* TJdg */ };
+enum {
+    APPLICATION_ID = 0x544a6467, /* TJdg */
+    LOG_TRIES = 100,
+};
 
 /* From version i to i + 1. */
 static const char *const migrations[] = {
@@ -153,24 +156,44 @@ static bool find_number(struct tj_db *db, const char *sql, uint64_t *out,
     return step != TJ_FAILED;
 }
 
+struct file_kind {
+    uint64_t application;
+    uint64_t version;
+    uint64_t tables;
+};
+
+/* As of one moment: another program may be making the file just now. */
+static bool find_kind(struct tj_db *db, struct file_kind *out,
+                      struct tj_err *err)
+{
+    bool within = tj_db_in_transaction(db);
+    bool ok =
+        (within || tj_db_run(db, "BEGIN", err)) &&
+        find_number(db, "PRAGMA application_id", &out->application, err) &&
+        find_number(db, "PRAGMA user_version", &out->version, err) &&
+        find_number(db, "SELECT count(*) FROM sqlite_schema", &out->tables,
+                    err);
+    if (!within)
+        tj_db_rollback(db);
+    return ok;
+}
+
 /* Ours, or empty; and not newer than this program. */
 static bool check_file(struct tj_db *db, uint64_t *version, struct tj_err *err)
 {
-    uint64_t application = 0;
-    uint64_t tables = 0;
+    struct file_kind kind = {0};
     *version = 0;
-    if (!find_number(db, "PRAGMA application_id", &application, err) ||
-        !find_number(db, "PRAGMA user_version", version, err) ||
-        !find_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err))
+    if (!find_kind(db, &kind, err))
         return false;
-    if (application != APPLICATION_ID && (application || tables))
+    if (kind.application != APPLICATION_ID && (kind.application || kind.tables))
         return tj_fail(err, TJ_E_BACKEND,
                        "a database of another program, not of tracejudge");
-    if (*version > TJ_COUNT(migrations))
+    if (kind.version > TJ_COUNT(migrations))
         return tj_fail(err, TJ_E_BACKEND,
                        "written by a newer tracejudge (schema %llu, this one "
                        "knows %zu)",
-                       (unsigned long long)*version, TJ_COUNT(migrations));
+                       (unsigned long long)kind.version, TJ_COUNT(migrations));
+    *version = kind.version;
     return true;
 }
 
@@ -204,6 +227,22 @@ static bool prepare_schema(struct tj_db *db, struct tj_err *err)
     return ok;
 }
 
+/* SQLite changes a file to this mode, once, without waiting for others that
+ * look at it: then we wait for their write lock and try again. */
+static bool begin_log(struct tj_db *db, struct tj_err *err)
+{
+    struct tj_err why = {0};
+    for (int i = 0; i < LOG_TRIES; i++) {
+        if (tj_db_run(db, "PRAGMA journal_mode = WAL", &why))
+            return true;
+        if (why.code != TJ_E_BUSY || !tj_db_begin(db, &why))
+            break;
+        tj_db_rollback(db);
+    }
+    *err = why;
+    return false;
+}
+
 static bool prepare_writer(struct tj_db *db, enum tj_durability durability,
                            struct tj_err *err)
 {
@@ -216,11 +255,11 @@ static bool prepare_writer(struct tj_db *db, enum tj_durability durability,
                      "PRAGMA page_size = 8192;"
                      /* Savepoints too: else each opens a file. */
                      "PRAGMA temp_store = MEMORY;"
-                     "PRAGMA journal_mode = WAL;"
                      "PRAGMA cache_size = -16384;"
                      "PRAGMA foreign_keys = ON",
                      err) &&
-           tj_db_run(db, sync, err) && prepare_schema(db, err);
+           begin_log(db, err) && tj_db_run(db, sync, err) &&
+           prepare_schema(db, err);
 }
 
 static bool prepare_reader(struct tj_db *db, struct tj_err *err)
