@@ -87,15 +87,35 @@ static bool next_page(struct walk *w, struct tj_err *err)
     return true;
 }
 
+static bool is_gone(struct walk *w, tj_trace_id id)
+{
+    struct tj_err ignored = {0};
+    struct tj_trace_info info;
+    bool found = true;
+    return w->st->ops->find_info(w->st, id, &w->scratch, &info, &found,
+                                 &ignored) &&
+           !found;
+}
+
+/* One that was deleted while it was looked into does not match. */
 static bool try_filter(struct walk *w, const struct tj_scan_row *row, bool *out,
                        struct tj_err *err)
 {
+    struct tj_err why = {0};
     *out = true;
     if (!w->filter || row->sure)
         return true;
     tj_arena_reset(&w->scratch);
-    return tj_filter_eval_match(w->filter, w->st, &row->info, &w->scratch, out,
-                                err);
+    if (tj_filter_eval_match(w->filter, w->st, &row->info, &w->scratch, out,
+                             &why))
+        return true;
+    *out = false;
+    if (is_gone(w, row->info.trace_id))
+        return true;
+    *err = why;
+    char digits[TJ_TRACE_ID_DIGITS];
+    tj_hex_write(row->info.trace_id.bytes, sizeof row->info.trace_id, digits);
+    return tj_err_wrap(err, "trace tr-%.*s", (int)sizeof digits, digits);
 }
 
 /* *out is good until the next call. */

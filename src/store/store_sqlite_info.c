@@ -165,9 +165,12 @@ bool tj_sqlite_find_info(struct tj_store *st, tj_trace_id id,
     uint64_t row = 0;
     if (!w)
         return false;
-    bool ok = tj_sqlite_find_row(w->db, id, &row, err) &&
+    /* One state of the database, with the trace or without it. */
+    bool ok = tj_db_run(w->db, "BEGIN", err) &&
+              tj_sqlite_find_row(w->db, id, &row, err) &&
               (row == 0 || (tj_sqlite_info_find(w->db, row, a, &info, err) &&
-                            tj_sqlite_refresh(w, a, &info, err)));
+                            tj_sqlite_refresh_or_keep(w, a, &info, err)));
+    tj_db_rollback(w->db);
     tj_sqlite_give(s, w);
     *found = row != 0;
     *out = info.info;

@@ -281,6 +281,12 @@ bool tj_sqlite_refresh(struct tj_sqlite_worker *w, struct tj_arena *a,
                        struct tj_sqlite_info *info, struct tj_err *err)
     TJ_MUST_USE;
 
+/* The same; but spans that cannot be read leave the info as it was noted down,
+ * so that one damaged trace does not hide all others from a listing. */
+bool tj_sqlite_refresh_or_keep(struct tj_sqlite_worker *w, struct tj_arena *a,
+                               struct tj_sqlite_info *info, struct tj_err *err)
+    TJ_MUST_USE;
+
 /* -- assessments (store_sqlite_label.c) ------------------------------------ */
 
 /* In the transaction that is open, for a trace that is there. */

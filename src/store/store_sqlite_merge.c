@@ -21,6 +21,7 @@
  * that come meanwhile.  Pieces that somebody else replaced or deleted
  * meanwhile are noticed in the last step, and then nothing is done.
  */
+#include "base/limits.h"
 #include "store/store_sqlite_ops.h"
 #include "store/store_sqlite_sketch.h"
 
@@ -67,11 +68,22 @@ static bool find_pieces(struct tj_db *db, uint64_t row, struct plan *plan,
     return step == TJ_DONE;
 }
 
+/* Repeats count as spans until they are merged, and a trace can be opened up
+ * to a number of them: so a few large pieces are many. */
+static bool are_many(const struct plan *plan)
+{
+    uint64_t spans = 0;
+    for (size_t i = 0; i < plan->pieces.count; i++)
+        spans += plan->pieces.items[i].span_count;
+    return plan->pieces.count >= TJ_SQLITE_PIECES_MAX ||
+           spans > TJ_SPANS_PER_TRACE_MAX / 4;
+}
+
 /* False: nothing is to be done. */
 static bool choose(struct plan *plan, enum tj_sqlite_merge_when when)
 {
     size_t count = plan->pieces.count;
-    if (count < (when == TJ_MERGE_ANY ? 2 : TJ_SQLITE_PIECES_MAX))
+    if (count < 2 || (when == TJ_MERGE_MANY && !are_many(plan)))
         return false;
     size_t from = count - 1;
     uint64_t spans = plan->pieces.items[from].span_count;

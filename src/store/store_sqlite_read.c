@@ -317,6 +317,17 @@ bool tj_sqlite_refresh(struct tj_sqlite_worker *w, struct tj_arena *a,
     return true;
 }
 
+bool tj_sqlite_refresh_or_keep(struct tj_sqlite_worker *w, struct tj_arena *a,
+                               struct tj_sqlite_info *info, struct tj_err *err)
+{
+    struct tj_err why = {0};
+    if (tj_sqlite_refresh(w, a, info, &why) || why.code == TJ_E_BACKEND ||
+        why.code == TJ_E_LIMIT)
+        return true;
+    *err = why;
+    return false;
+}
+
 /* -- ops ------------------------------------------------------------------ */
 
 static bool find_resource(struct tj_db *db, uint64_t key, struct tj_arena *a,

@@ -263,7 +263,7 @@ static bool take_infos(const struct walk *w, struct tj_sqlite_worker *worker,
         struct tj_sqlite_info info = {.info = {.trace_id = f->id}};
         if (!f->values &&
             (!tj_sqlite_info_find(worker->db, f->row, w->arena, &info, err) ||
-             !tj_sqlite_refresh(worker, w->arena, &info, err)))
+             !tj_sqlite_refresh_or_keep(worker, w->arena, &info, err)))
             return false;
         *row = (struct tj_scan_row){.time = f->time,
                                     .sure = f->sure,
@@ -302,15 +302,11 @@ bool tj_sqlite_scan(struct tj_store *st, const struct tj_scan *scan,
     return ok;
 }
 
-bool tj_sqlite_count(struct tj_store *st, const struct tj_scan *scan,
-                     uint64_t *out, struct tj_err *err)
+static bool count_traces(struct tj_db *db, const struct tj_scan *scan,
+                         uint64_t *out, struct tj_err *err)
 {
-    struct tj_sqlite *s = tj_sqlite_self(st);
-    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
     struct tj_arena a = {0};
     struct tj_sql sql;
-    if (!w)
-        return false;
     tj_sql_init(&sql, &a);
     tj_sql_add(&sql, "SELECT count(*) FROM trace AS t WHERE 1");
     put_experiments(&sql, scan);
@@ -319,14 +315,28 @@ bool tj_sqlite_count(struct tj_store *st, const struct tj_scan *scan,
     for (int by_judge = 0; by_judge < 2 && step == TJ_ROW; by_judge++) {
         if (by_judge)
             tj_sql_add(&sql, " AND t.by_judge = 1");
-        struct tj_query q = tj_sql_open(&sql, w->db);
+        struct tj_query q = tj_sql_open(&sql, db);
         step = tj_query_next(&q, err);
         if (step == TJ_ROW)
             counts[by_judge] = tj_query_u64(&q, 0);
         tj_query_close(&q);
     }
     *out = counts[0] - (scan->with_judge_traces ? 0 : counts[1]);
-    tj_sqlite_give(s, w);
     tj_arena_release(&a);
     return step == TJ_ROW;
+}
+
+bool tj_sqlite_count(struct tj_store *st, const struct tj_scan *scan,
+                     uint64_t *out, struct tj_err *err)
+{
+    struct tj_sqlite *s = tj_sqlite_self(st);
+    struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
+    if (!w)
+        return false;
+    /* One state of the database for both numbers. */
+    bool ok =
+        tj_db_run(w->db, "BEGIN", err) && count_traces(w->db, scan, out, err);
+    tj_db_rollback(w->db);
+    tj_sqlite_give(s, w);
+    return ok;
 }

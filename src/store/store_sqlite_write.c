@@ -276,6 +276,28 @@ bool tj_sqlite_insert_pack(struct tj_db *db, uint64_t trace_row,
                                  err);
 }
 
+/* Nobody could open a larger trace.  The small ones are not counted: they are
+ * settled, and so grow to large ones, every few pieces. */
+static bool check_room(struct tj_db *db, const struct part *part,
+                       const struct tj_sqlite_info *info, struct tj_err *err)
+{
+    const uint64_t max = TJ_SPANS_PER_TRACE_MAX;
+    uint64_t count = part->spans.count;
+    if (!count || (info->info.span_count < max / 32 && count < max / 32))
+        return true;
+    struct tj_query q =
+        tj_query_open(db, "SELECT sum(span_count) FROM segment"
+                          " WHERE trace = ? AND replaced_time = 0");
+    tj_query_put_u64(&q, part->row);
+    enum tj_step step = tj_query_next(&q, err);
+    uint64_t there = step == TJ_ROW ? tj_query_u64(&q, 0) : 0;
+    tj_query_close(&q);
+    if (step == TJ_ROW && (there > max || count > max - there))
+        return tj_fail(err, TJ_E_LIMIT, "a trace cannot have over %llu spans",
+                       (unsigned long long)max);
+    return step == TJ_ROW;
+}
+
 /* Later spans.  Deriving waits, but for what other traces are asked by: the
  * session. */
 static void late_info(const struct part *part, struct tj_sqlite_info *info)
@@ -293,6 +315,8 @@ static bool write_info(struct writing *w, struct tj_db *db, struct part *part,
         return false;
     bool first = part->row == 0 || (info.info.span_count == 0 && !info.stale);
     info.info.trace_id = part->id;
+    if (!check_room(db, part, &info, err))
+        return false;
     if (first) /* all that can be derived is known */
         tj_sqlite_put_derived(&info, &part->derived, &w->arena);
     else
