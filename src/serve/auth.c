@@ -232,7 +232,9 @@ static bool verify(struct tj_auth *auth, size_t at, tj_str password)
     bool same = tj_secret_eq(hash, e.hash, sizeof hash);
     (void)pthread_mutex_lock(&auth->lock);
     auth->verifying = false;
-    (void)pthread_cond_signal(&auth->idle);
+    /* All: one that finds its answer here leaves without verifying, and would
+     * wake nobody. */
+    (void)pthread_cond_broadcast(&auth->idle);
     return known && same;
 }
 

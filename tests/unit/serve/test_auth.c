@@ -4,6 +4,9 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -182,6 +185,58 @@ static void unknown_users_cost_as_much(void **state)
     tj_auth_close(auth);
 }
 
+enum { ASKERS = 12, SLOW_ROUNDS = 300000 };
+
+struct asker {
+    pthread_t thread;
+    struct tj_auth *auth;
+    tj_str header;
+    atomic_uint *granted;
+};
+
+static void *ask(void *arg)
+{
+    struct asker *asker = arg;
+    struct tj_arena a = {0};
+    const struct tj_grant *grant = NULL;
+    if (tj_auth_check(asker->auth, asker->header, TJ_AUTH_FULL, &a, &grant) ==
+        TJ_AUTH_GRANTED)
+        atomic_fetch_add(asker->granted, 1);
+    tj_arena_release(&a);
+    return NULL;
+}
+
+/* Many who say the same at once: one is checked, and all the others hear of
+ * it, not only the first of those that wait. */
+static void who_waits_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct asker askers[ASKERS];
+    atomic_uint granted = 0;
+    add_user(f, "ana", "password");
+    struct tj_auth_entry *e = &f->entries.items[0];
+    e->rounds = SLOW_ROUNDS;
+    tj_pbkdf2_sha256(TJ_STR("password"),
+                     tj_str_make((const char *)e->salt, sizeof e->salt),
+                     e->rounds, e->hash);
+    save(f);
+    struct tj_auth *auth = opened(f);
+    tj_str right = basic(f, "ana:password");
+    tj_str header = tj_str_printf(&f->arena, "Basic %.*s", TJ_STR_ARG(right));
+    for (size_t i = 0; i < ASKERS; i++) {
+        askers[i] = (struct asker){0, auth, header, &granted};
+        assert_int_equal(
+            pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    uint64_t end_ns = tj_mono_ns() + 60 * TJ_NS_PER_SECOND;
+    while (atomic_load(&granted) < ASKERS && tj_mono_ns() < end_ns)
+        (void)sched_yield();
+    assert_int_equal(atomic_load(&granted), ASKERS);
+    for (size_t i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+    tj_auth_close(auth);
+}
+
 static void changes_are_seen(void **state)
 {
     struct fixture *f = *state;
@@ -334,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(users, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_users_cost_as_much, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(who_waits_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_are_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(files, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_files, setup, teardown),
