@@ -3,6 +3,7 @@
  */
 #include "serve/auth.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -60,7 +61,7 @@ bool tj_auth_refresh(struct tj_auth *auth, bool *changed, struct tj_err *err)
     if (!auth->path)
         return true;
     if (stat(auth->path, &now) != 0)
-        now = (struct stat){0};
+        now = (struct stat){.st_size = errno == ENOENT ? 0 : -1};
     if (same_file(&now, &auth->seen))
         return true;
     auth->seen = now; /* an error is told once and not every second */

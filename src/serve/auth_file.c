@@ -3,6 +3,7 @@
  */
 #include "serve/auth_file.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -123,7 +124,8 @@ bool tj_auth_file_read(const char *path, struct tj_arena *a,
 {
     tj_str text;
     struct tj_json_doc doc = {0};
-    if (access(path, F_OK) != 0) {
+    /* A file that we cannot get at is another thing: it may have entries. */
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
         *out = (tj_auth_entries){0};
         return true;
     }

@@ -296,6 +296,28 @@ static void files(void **state)
     assert_str_eq(back.items[0].grant.name, "ana");
 }
 
+/* Entries may be there: that nobody can read them gives nobody leave. */
+static void out_of_reach(void **state)
+{
+    struct fixture *f = *state;
+    struct tj_auth *auth = NULL;
+    struct tj_err err;
+    bool changed;
+    assert_ok(tj_file_make_parents(f->path, &err), err);
+    assert_int_equal(symlink(f->path, f->path), 0); /* to itself */
+    assert_fails(tj_auth_open(f->path, &auth, &err), err, TJ_E_IO, f->path);
+    assert_int_equal(unlink(f->path), 0);
+    auth = opened(f);
+    assert_int_equal(symlink(f->path, f->path), 0);
+    assert_fails(tj_auth_refresh(auth, &changed, &err), err, TJ_E_IO, f->path);
+    assert_ok(tj_auth_refresh(auth, &changed, &err), err); /* told once */
+    assert_int_equal(unlink(f->path), 0);
+    tj_str token = add_token(f, "one", TJ_ACCESS_READ);
+    assert_ok(tj_auth_refresh(auth, &changed, &err), err);
+    assert_int_equal(check(f, auth, "Bearer", token), TJ_AUTH_GRANTED);
+    tj_auth_close(auth);
+}
+
 /* Whatever is odd in the file must not read as more than it was. */
 static void bad_files(void **state)
 {
@@ -392,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_waits_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_are_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(files, setup, teardown),
+        cmocka_unit_test_setup_teardown(out_of_reach, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_files, setup, teardown),
         cmocka_unit_test_setup_teardown(pbkdf2, setup, teardown),
         cmocka_unit_test_setup_teardown(names_and_paths, setup, teardown),
