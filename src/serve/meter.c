@@ -135,6 +135,11 @@ void tj_meter_write(struct tj_meter *m, struct tj_buf *out)
     for (size_t i = 0; i < TJ_METER_ROWS_MAX; i++)
         if (m->rows[i].count)
             write_row(out, &m->rows[i]);
+    if (m->other)
+        tj_buf_fmt(out,
+                   "tracejudge_http_requests_total{method=\"other\","
+                   "route=\"other\",code=\"other\"} %" PRIu64 "\n",
+                   m->other);
     write_histogram(m, out);
     tj_metric_write(out, "tracejudge_http_received_bytes_total", "counter",
                     "Bytes of request bodies, as they came.",

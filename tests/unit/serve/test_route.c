@@ -137,7 +137,24 @@ static void no_route(void **state)
     tj_arena_release(&f.arena);
 }
 
-/* The table of counters is bounded: what is beyond is counted as well. */
+/* What all requests_total say together. */
+static uint64_t requests_total(tj_str text)
+{
+    uint64_t sum = 0;
+    while (text.len) {
+        tj_str line = tj_str_cut(&text, '\n');
+        uint64_t n = 0;
+        if (!tj_str_starts(line, TJ_STR("tracejudge_http_requests_total{")))
+            continue;
+        (void)tj_str_cut(&line, ' ');
+        assert_true(tj_str_to_u64(line, &n));
+        sum += n;
+    }
+    return sum;
+}
+
+/* The table of counters is bounded: what is beyond is counted as well, and
+ * told, so that the sum is that of the histogram. */
 static void meters(void **state)
 {
     (void)state;
@@ -169,6 +186,10 @@ static void meters(void **state)
     for (int i = 0; i < 2 * TJ_METER_ROWS_MAX; i++)
         tj_meter_add(&m, NULL, 1000 + i, 0, 0, 0);
     assert_true(m.other > TJ_METER_ROWS_MAX);
+    tj_buf_init(&out, &a, 1 << 20);
+    tj_meter_write(&m, &out);
+    assert_int_equal(requests_total(tj_buf_str(&out)),
+                     3 + 2 * TJ_METER_ROWS_MAX);
     tj_meter_release(&m);
     tj_arena_release(&a);
 }
