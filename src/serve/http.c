@@ -39,6 +39,8 @@ enum {
     HEAD_MS_MAX = 20000,        /* a request line to the last header */
     SHED_WAITING_MS_MIN = 2000, /* younger ones are kept */
     SHED_READING_MS_MIN = 5000,
+    ENDED_MS = 100, /* for the library to come to what it has read */
+    OWN_TIMEOUT_SECONDS = 86400, /* the sweep is sooner */
     PORT_TEXT_MAX = 8,
 };
 
@@ -52,6 +54,7 @@ struct connection {
     uint64_t since_ns; /* in this state */
     bool head_done;    /* READING: the body now */
     bool looked;       /* WAITING: for an end that the library missed */
+    uint64_t ended_ns; /* when that end was seen; 0: it was not */
     bool is_loopback;
     uint64_t allowed_ms; /* SENDING */
     unsigned char address[16];
@@ -216,6 +219,7 @@ static void enter(struct tj_http *h, struct connection *c, enum state state)
     c->since_ns = tj_mono_ns();
     c->head_done = false;
     c->looked = false;
+    c->ended_ns = 0;
     (void)pthread_mutex_unlock(&h->lock);
 }
 
@@ -319,14 +323,20 @@ static bool is_late(const struct tj_http *h, const struct connection *c,
 
 /* The library hears of an end by an edge of epoll, and does not when it came
  * together with the last bytes: it has read these, and there is no other edge.
- * So connections that are read from are looked at, and those that wait once. */
-static bool has_ended(struct connection *c)
+ * So connections that are read from are looked at, and those that wait once.
+ * An end may also mean that all is said: then what the library has read is a
+ * whole request, and it has some time to find that out. */
+static bool has_ended(struct connection *c, uint64_t now_ns)
 {
     char byte;
-    if (c->state != READING && (c->state != WAITING || c->looked))
+    if (c->state != READING && c->state != WAITING)
         return false;
+    bool look = !c->ended_ns && (c->state == READING || !c->looked);
     c->looked = true;
-    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    if (look && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        c->ended_ns = now_ns;
+    return c->ended_ns &&
+           tj_ns_since(c->ended_ns, now_ns) >= ENDED_MS * TJ_NS_PER_MS;
 }
 
 /* May it go when others have no place?  One that waits, or one that is slow
@@ -363,7 +373,7 @@ void tj_http_sweep(struct tj_http *h)
     (void)pthread_mutex_lock(&h->lock);
     uint64_t now_ns = tj_mono_ns();
     for (struct connection *c = h->connections; c; c = c->next) {
-        if (is_late(h, c, now_ns) || has_ended(c))
+        if (is_late(h, c, now_ns) || has_ended(c, now_ns))
             (void)shutdown(c->fd, SHUT_RDWR);
         else if (h->draining && c->state == WAITING)
             (void)shutdown(c->fd, SHUT_RD); /* what has come is still read */
@@ -647,12 +657,23 @@ static void on_work(struct tj_job *job)
     MHD_resume_connection(e->mhd);
 }
 
+/* When a connection is resumed the library would read from it before it asks
+ * for the answer, and an end that it reads there (the client has said all, or
+ * we let it say no more) is the end of the connection.  Those with a timeout
+ * of their own it asks first. */
+static void heed_answer(struct MHD_Connection *mhd, unsigned timeout_seconds)
+{
+    (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    timeout_seconds);
+}
+
 static enum MHD_Result submit(struct exchange *e)
 {
     struct tj_http *h = e->http;
     e->rq.body = tj_str_make(e->body, e->body_len);
     e->job.run = on_work;
     enter(h, e->connection, WORKING);
+    heed_answer(e->mhd, OWN_TIMEOUT_SECONDS);
     MHD_suspend_connection(e->mhd);
     if (tj_pool_add(h->options.pool, &e->job))
         return MHD_YES;
@@ -688,10 +709,11 @@ static void on_end(void *ctx, struct MHD_Connection *mhd, void **request,
 {
     struct tj_http *h = ctx;
     struct exchange *e = *request;
-    (void)mhd;
     if (!e)
         return;
     *request = NULL;
+    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        heed_answer(mhd, 0);
     struct tj_http_end end = {
         .rq = &e->rq,
         .status = e->answered ? e->answer.status : 0,

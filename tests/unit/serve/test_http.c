@@ -202,10 +202,66 @@ static void who_waits_too_long_is_cut_off(void **state)
     (void)close(fd);
 }
 
+/* -- half-closed, and the end --------------------------------------------- */
+
+enum { HALF_CLOSED = 3000 };
+
+/* Reads until the end; did an answer come? */
+static bool read_answer(int fd)
+{
+    char answer[ANSWER_MAX];
+    size_t have = 0;
+    ssize_t n;
+    while (have < sizeof answer &&
+           (n = recv(fd, answer + have, sizeof answer - have, 0)) > 0)
+        have += (size_t)n;
+    return tj_str_ends(tj_str_make(answer, have), TJ_STR("\r\n\r\nhere"));
+}
+
+static void *ask_half_closed(void *arg)
+{
+    static const char head[] =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n";
+    struct client *c = arg;
+    for (size_t i = 0; i < HALF_CLOSED; i++) {
+        int fd = dial(c->fixture);
+        (void)send(fd, head, sizeof head - 1, MSG_NOSIGNAL);
+        (void)send(fd, "{}", 2, MSG_NOSIGNAL);
+        (void)shutdown(fd, SHUT_WR);
+        c->answered += read_answer(fd);
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+/* One that has said all and waits for the answer is not one that went away,
+ * whenever the sweep looks. */
+static void half_closed_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t sweeper;
+    struct client clients[CLIENTS] = {{0}};
+    assert_int_equal(pthread_create(&sweeper, NULL, sweep, f), 0);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i].fixture = f;
+        assert_int_equal(pthread_create(&clients[i].thread, NULL,
+                                        ask_half_closed, &clients[i]),
+                         0);
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
+    atomic_store(&f->over, true);
+    assert_int_equal(pthread_join(sweeper, NULL), 0);
+    for (size_t i = 0; i < CLIENTS; i++)
+        assert_int_equal(clients[i].answered, HALF_CLOSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_is_cut_off_early, setup_patient,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(half_closed_is_answered, setup_patient,
                                         teardown),
         cmocka_unit_test_setup_teardown(who_waits_too_long_is_cut_off,
                                         setup_hasty, teardown),
