@@ -39,7 +39,11 @@ enum {
     HEAD_MS_MAX = 20000,        /* a request line to the last header */
     SHED_WAITING_MS_MIN = 2000, /* younger ones are kept */
     SHED_READING_MS_MIN = 5000,
-    ENDED_MS = 100, /* for the library to come to what it has read */
+    /* Those that wait so long and longer go first at the end; the next request
+     * of others may be on its way. */
+    DRAIN_WAITING_MS = 500,
+    PENDING_MS_MAX = 2000, /* then the library had no place for it */
+    ENDED_MS = 100,        /* for the library to come to what it has read */
     OWN_TIMEOUT_SECONDS = 86400, /* the sweep is sooner */
     PORT_TEXT_MAX = 8,
 };
@@ -86,6 +90,8 @@ struct tj_http {
     struct connection *connections;
     unsigned connection_count;
     unsigned request_count;
+    unsigned pending_count; /* given to the library, not yet in the list */
+    uint64_t pending_ns;    /* since when */
     bool draining;
     bool quiesced;
 };
@@ -273,6 +279,7 @@ static void add_connection(struct tj_http *h, struct MHD_Connection *mhd,
         c->next->prev = c;
     h->connections = c;
     h->connection_count++;
+    h->pending_count -= h->pending_count > 0;
     (void)pthread_mutex_unlock(&h->lock);
     *socket_context = c;
 }
@@ -339,6 +346,16 @@ static bool has_ended(struct connection *c, uint64_t now_ns)
            tj_ns_since(c->ended_ns, now_ns) >= ENDED_MS * TJ_NS_PER_MS;
 }
 
+/* Has it nothing to say?  What the system has received already is answered. */
+static bool is_idle(const struct connection *c, uint64_t now_ns)
+{
+    char byte;
+    return c->state == WAITING &&
+           tj_ns_since(c->since_ns, now_ns) >=
+               DRAIN_WAITING_MS * TJ_NS_PER_MS &&
+           recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+}
+
 /* May it go when others have no place?  One that waits, or one that is slow
  * to say what it wants. */
 static bool can_go(const struct connection *c, uint64_t now_ns)
@@ -375,17 +392,19 @@ void tj_http_sweep(struct tj_http *h)
     for (struct connection *c = h->connections; c; c = c->next) {
         if (is_late(h, c, now_ns) || has_ended(c, now_ns))
             (void)shutdown(c->fd, SHUT_RDWR);
-        else if (h->draining && c->state == WAITING)
-            (void)shutdown(c->fd, SHUT_RD); /* what has come is still read */
+        else if (h->draining && is_idle(c, now_ns))
+            (void)shutdown(c->fd, SHUT_RD);
     }
     shed(h, now_ns);
+    if (tj_ns_since(h->pending_ns, now_ns) >= PENDING_MS_MAX * TJ_NS_PER_MS)
+        h->pending_count = 0;
     (void)pthread_mutex_unlock(&h->lock);
 }
 
 unsigned tj_http_connections(struct tj_http *h)
 {
     (void)pthread_mutex_lock(&h->lock);
-    unsigned count = h->connection_count;
+    unsigned count = h->connection_count + h->pending_count;
     (void)pthread_mutex_unlock(&h->lock);
     return count;
 }
@@ -782,6 +801,17 @@ bool tj_http_open(const struct tj_http_options *options, struct tj_http **out,
     return true;
 }
 
+static void expect(struct tj_http *h, int more)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    if (more > 0)
+        h->pending_count++;
+    else
+        h->pending_count -= h->pending_count > 0;
+    h->pending_ns = tj_mono_ns();
+    (void)pthread_mutex_unlock(&h->lock);
+}
+
 /* Those that the system has accepted for us are still ours to serve. */
 static void take_pending(struct tj_http *h)
 {
@@ -791,13 +821,16 @@ static void take_pending(struct tj_http *h)
         int fd = accept(h->options.listen_fd, (struct sockaddr *)&from, &size);
         if (fd < 0)
             return;
-        /* On failure the library has closed it. */
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
-            fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+            fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
             (void)close(fd);
-        else
-            (void)MHD_add_connection(h->daemon, fd, (struct sockaddr *)&from,
-                                     size);
+            continue;
+        }
+        expect(h, 1);
+        /* On failure the library has closed it. */
+        if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&from, size) !=
+            MHD_YES)
+            expect(h, -1);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -94,7 +95,8 @@ static int setup_hasty(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    tj_http_drain(f->http);
+    if (f->http)
+        tj_http_drain(f->http);
     assert_true(tj_pool_drain(f->pool, tj_mono_ns() + 60 * TJ_NS_PER_SECOND));
     tj_http_close(f->http);
     tj_pool_close(f->pool);
@@ -103,13 +105,22 @@ static int teardown(void **state)
     return 0;
 }
 
-static int dial(const struct fixture *f)
+static int try_dial(const struct fixture *f)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)f->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static int dial(const struct fixture *f)
+{
+    int fd = try_dial(f);
+    assert_true(fd >= 0);
     return fd;
 }
 
@@ -256,6 +267,100 @@ static void half_closed_is_answered(void **state)
         assert_int_equal(clients[i].answered, HALF_CLOSED);
 }
 
+enum { STOPS = 60, STOP_CLIENTS = 6, STOP_AFTER = 40 };
+
+struct stopped {
+    pthread_t thread;
+    const struct fixture *fixture;
+    atomic_uint_fast64_t *stop_ns; /* 0: not yet */
+    atomic_uint *answered;         /* by all */
+    bool keeps;                    /* its connection */
+    unsigned cut;                  /* begun before the stop, not answered */
+};
+
+/* In two pieces, as most clients send it. */
+static bool ask_in_two(int fd)
+{
+    static const char head[] =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n";
+    char answer[ANSWER_MAX];
+    size_t have = 0;
+    (void)send(fd, head, sizeof head - 1, MSG_NOSIGNAL);
+    (void)sched_yield();
+    (void)send(fd, "{}", 2, MSG_NOSIGNAL);
+    while (have < sizeof answer) {
+        ssize_t n = recv(fd, answer + have, sizeof answer - have, 0);
+        if (n <= 0)
+            return false;
+        have += (size_t)n;
+        if (tj_str_ends(tj_str_make(answer, have), TJ_STR("\r\n\r\nhere")))
+            return true;
+    }
+    return false;
+}
+
+static void *ask_until_stopped(void *arg)
+{
+    struct stopped *c = arg;
+    int fd = -1;
+    for (;;) {
+        if (fd < 0)
+            fd = try_dial(c->fixture);
+        uint64_t begin_ns = tj_mono_ns();
+        if (fd < 0)
+            return NULL; /* it listens no more */
+        bool ok = ask_in_two(fd);
+        atomic_fetch_add(c->answered, ok);
+        uint64_t stop_ns = atomic_load(c->stop_ns);
+        c->cut += !ok && (!stop_ns || begin_ns < stop_ns);
+        if (ok && c->keeps)
+            continue;
+        (void)close(fd);
+        fd = -1;
+    }
+}
+
+/* What had begun when the server was told to stop is answered. */
+static void stop_once(struct fixture *f)
+{
+    struct stopped clients[STOP_CLIENTS];
+    atomic_uint_fast64_t stop_ns = 0;
+    atomic_uint answered = 0;
+    for (size_t i = 0; i < STOP_CLIENTS; i++) {
+        clients[i] = (struct stopped){0, f, &stop_ns, &answered, i % 2 == 0, 0};
+        assert_int_equal(pthread_create(&clients[i].thread, NULL,
+                                        ask_until_stopped, &clients[i]),
+                         0);
+    }
+    while (atomic_load(&answered) < STOP_AFTER)
+        (void)sched_yield();
+    atomic_store(&stop_ns, tj_mono_ns());
+    tj_http_drain(f->http);
+    uint64_t end_ns = tj_mono_ns() + 60 * TJ_NS_PER_SECOND;
+    while (tj_http_connections(f->http)) {
+        assert_true(tj_mono_ns() < end_ns);
+        tj_http_sweep(f->http);
+    }
+    assert_true(tj_pool_drain(f->pool, end_ns));
+    tj_http_close(f->http);
+    f->http = NULL;
+    for (size_t i = 0; i < STOP_CLIENTS; i++) {
+        assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
+        assert_int_equal(clients[i].cut, 0);
+    }
+}
+
+static void stops_when_all_is_answered(void **state)
+{
+    for (int i = 0; i < STOPS; i++) {
+        if (i)
+            (void)setup_patient(state);
+        stop_once(*state);
+        if (i < STOPS - 1)
+            (void)teardown(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +368,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(half_closed_is_answered, setup_patient,
                                         teardown),
+        cmocka_unit_test_setup_teardown(stops_when_all_is_answered,
+                                        setup_patient, teardown),
         cmocka_unit_test_setup_teardown(who_waits_too_long_is_cut_off,
                                         setup_hasty, teardown),
     };
