@@ -154,6 +154,8 @@
 #define TJ_QUEUE_MAX   1024
 /* 8 to 12 KB each while idle. */
 #define TJ_CONNECTIONS_MAX 4096
+/* Beside those; one carries many calls. */
+#define TJ_GRPC_CONNECTIONS_MAX (TJ_CONNECTIONS_MAX / 4)
 /* Of one address that is not loopback, where a reverse proxy would be. */
 #define TJ_CONNECTIONS_PER_ADDRESS_MAX 512
 /* A connection may wait so long for its next request; exporters send every

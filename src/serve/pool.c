@@ -157,7 +157,7 @@ bool tj_pool_drain(struct tj_pool *p, uint64_t deadline_ns)
     return ok;
 }
 
-void tj_pool_close(struct tj_pool *p)
+void tj_pool_stop(struct tj_pool *p)
 {
     if (!p)
         return;
@@ -167,6 +167,13 @@ void tj_pool_close(struct tj_pool *p)
     while (p->workers)
         (void)pthread_cond_wait(&p->rest, &p->lock);
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+void tj_pool_close(struct tj_pool *p)
+{
+    if (!p)
+        return;
+    tj_pool_stop(p);
     (void)pthread_cond_destroy(&p->work);
     (void)pthread_cond_destroy(&p->rest);
     (void)pthread_mutex_destroy(&p->lock);

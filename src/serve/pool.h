@@ -44,7 +44,10 @@ struct tj_pool_counts tj_pool_counts(struct tj_pool *pool);
 /* Waits until nothing runs and nothing is queued; false at the deadline
  * (monotonic ns). */
 bool tj_pool_drain(struct tj_pool *pool, uint64_t deadline_ns) TJ_MUST_USE;
-/* Waits for the jobs that were taken.  Takes NULL. */
+/* Takes no more jobs, and waits for those that were taken.  Whoever may still
+ * add some can be told no until close.  Takes NULL. */
+void tj_pool_stop(struct tj_pool *pool);
+/* Stops, and nobody knows the pool any more.  Takes NULL. */
 void tj_pool_close(struct tj_pool *pool);
 
 #endif

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "api/api_int.h"
 #include "base/clock.h"
@@ -51,8 +52,9 @@ struct tj_serve {
     struct tj_auth *auth;
     struct tj_room room;
     struct tj_pool *pool;
-    struct tj_http *http;
-    struct tj_grpc *grpc; /* NULL: not wanted */
+    /* The first requests may be answered before open has these. */
+    struct tj_http *_Atomic http;
+    struct tj_grpc *_Atomic grpc; /* NULL: not wanted */
     tj_str url;
     tj_str grpc_url;
     atomic_bool stopping;
@@ -222,17 +224,20 @@ static void on_end(void *ctx, const struct tj_http_end *end)
 
 static unsigned connections(struct tj_serve *s)
 {
-    return tj_http_connections(s->http) +
-           (s->grpc ? tj_grpc_connections(s->grpc) : 0);
+    struct tj_http *http = atomic_load(&s->http);
+    struct tj_grpc *grpc = atomic_load(&s->grpc);
+    return (http ? tj_http_connections(http) : 0) +
+           (grpc ? tj_grpc_connections(grpc) : 0);
 }
 
 static void on_gauges(void *ctx, struct tj_gauges *out)
 {
     struct tj_serve *s = ctx;
+    struct tj_http *http = atomic_load(&s->http);
     struct tj_pool_counts counts = tj_pool_counts(s->pool);
     *out = (struct tj_gauges){
         .connections = connections(s),
-        .requests = tj_http_requests(s->http),
+        .requests = http ? tj_http_requests(http) : 0,
         .workers = counts.workers,
         .busy_workers = counts.busy,
         .queued = counts.queued,
@@ -284,20 +289,21 @@ static void prepare_signals(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* As many connections as the system lets us have, with some files to spare. */
-static unsigned connections_possible(void)
+/* As many connections as the system lets us have, with some files to spare,
+ * but no more than most. */
+static unsigned connections_possible(unsigned most)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return TJ_CONNECTIONS_MAX / 8;
-    rlim_t want = TJ_CONNECTIONS_MAX + SPARE_FILES;
+    rlim_t want = most + SPARE_FILES;
     if (files.rlim_cur < want) {
         files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
         (void)setrlimit(RLIMIT_NOFILE, &files);
         (void)getrlimit(RLIMIT_NOFILE, &files);
     }
     if (files.rlim_cur >= want)
-        return TJ_CONNECTIONS_MAX;
+        return most;
     return files.rlim_cur / 2 > SPARE_FILES
                ? (unsigned)files.rlim_cur - SPARE_FILES
                : SPARE_FILES;
@@ -361,35 +367,65 @@ static bool listen_at(struct tj_serve *s, unsigned *port, int *fd, tj_str *url,
     return true;
 }
 
-static bool open_http(struct tj_serve *s, struct tj_err *err)
+/* Both before either is answered on: a port in use is told before the first
+ * request. */
+static bool listen_all(struct tj_serve *s, int *http_fd, int *grpc_fd,
+                       struct tj_err *err)
 {
     struct tj_serve_options *o = &s->options;
+    *grpc_fd = -1;
+    if (!listen_at(s, &o->port, http_fd, &s->url, err))
+        return false;
+    if (!o->grpc || listen_at(s, &o->grpc_port, grpc_fd, &s->grpc_url, err))
+        return true;
+    (void)close(*http_fd);
+    return false;
+}
+
+static bool open_pool(struct tj_serve *s, struct tj_err *err)
+{
     struct tj_pool_options pool = {
-        .workers_max = o->workers_max,
+        .workers_max = s->options.workers_max,
         .queue_max = TJ_QUEUE_MAX,
         .idle_ms = WORKER_IDLE_MS,
     };
-    struct tj_http_options http = {
+    return tj_pool_open(&pool, &s->pool, err);
+}
+
+/* Of five connections one is for gRPC. */
+static bool open_http(struct tj_serve *s, struct tj_err *err)
+{
+    const struct tj_serve_options *o = &s->options;
+    unsigned grpc_max = o->grpc ? TJ_GRPC_CONNECTIONS_MAX : 0;
+    unsigned all = connections_possible(TJ_CONNECTIONS_MAX + grpc_max);
+    struct tj_http_options options = {
         .body_bytes_max = o->body_bytes_max,
-        .connections_max = connections_possible(),
+        .connections_max = o->grpc ? all - all / 5 : all,
         .connections_per_address_max = TJ_CONNECTIONS_PER_ADDRESS_MAX,
         .idle_ms = o->idle_seconds * 1000,
         .request_ms = o->request_seconds * 1000,
         .room = &s->room,
+        .pool = s->pool,
         .ops = &http_ops,
         .ctx = s,
     };
-    if (!listen_at(s, &o->port, &http.listen_fd, &s->url, err))
+    struct tj_http *http = NULL;
+    struct tj_grpc *grpc = NULL;
+    int grpc_fd;
+    if (!listen_all(s, &options.listen_fd, &grpc_fd, err))
         return false;
-    if (!tj_pool_open(&pool, &s->pool, err))
+    if (!tj_http_open(&options, &http, err)) {
+        if (o->grpc)
+            (void)close(grpc_fd);
         return false;
-    http.pool = s->pool;
-    if (!tj_http_open(&http, &s->http, err))
+    }
+    atomic_store(&s->http, http);
+    options.listen_fd = grpc_fd;
+    options.connections_max = all / 5;
+    if (o->grpc && !tj_grpc_open(&options, &grpc, err))
         return false;
-    http.connections_max /= 4;
-    return !o->grpc ||
-           (listen_at(s, &o->grpc_port, &http.listen_fd, &s->grpc_url, err) &&
-            tj_grpc_open(&http, &s->grpc, err));
+    atomic_store(&s->grpc, grpc);
+    return true;
 }
 
 bool tj_serve_open(const struct tj_serve_options *options,
@@ -413,7 +449,7 @@ bool tj_serve_open(const struct tj_serve_options *options,
                   s->options.allowed_origins, &s->arena);
     tj_heap_tune();
     prepare_signals();
-    if (open_store(s, err) && open_http(s, err)) {
+    if (open_store(s, err) && open_pool(s, err) && open_http(s, err)) {
         *out = s;
         return true;
     }
@@ -540,9 +576,10 @@ void tj_serve_close(struct tj_serve *s)
 {
     if (!s)
         return;
-    tj_pool_close(s->pool);
+    tj_pool_stop(s->pool); /* and requests that still come are told so */
     tj_http_close(s->http);
     tj_grpc_close(s->grpc);
+    tj_pool_close(s->pool);
     tj_close(s->tj);
     tj_auth_close(s->auth);
     tj_meter_release(&s->meter);

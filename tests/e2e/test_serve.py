@@ -99,6 +99,52 @@ def test_plain_routes(case):
         assert headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
+@contextlib.contextmanager
+def impatient_clients(port, answers):
+    """Ask for the metrics from before the server listens, until each was answered or the end."""
+    over = threading.Event()
+
+    def ask():
+        while not over.is_set():
+            with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)) as s:
+                s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answer = read_answer(s)
+                if answer:
+                    answers.append(answer[0])
+                    return
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for t in threads:
+        t.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def test_first_requests(case):
+    """Who asks at once is answered, or nobody is: not while the server is half open."""
+    for _ in range(5):
+        port, answers = free_port(), []
+        with impatient_clients(port, answers):
+            with Server(case, "--port", str(port), "--grpc-port", "0"):
+                until(lambda: len(answers) == 4, "all are answered")
+        assert answers == [200] * 4
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port, answers = free_port(), []
+        with impatient_clients(port, answers):
+            for _ in range(5):
+                case.fails(1, "the port is in use", "serve", "--port", port, "--grpc-port", taken.getsockname()[1])
+        assert not answers, answers
+
+
 def test_says_where_it_listens(case):
     with Server(case, "--json") as server:
         assert server.url.startswith("http://127.0.0.1:")
@@ -396,16 +442,20 @@ def test_many_idle_connections(case):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_others_find_a_place(case):
-    """When there are as many connections as files allow, those that wait or dawdle longest are let go."""
-    limited = case.write("limited", f'#!/bin/sh\nulimit -n 300\nexec "{harness.BINARY}" "$@"\n')
-    limited.chmod(0o755)
-    binary, harness.BINARY = harness.BINARY, str(limited)
+def limited(case, files, *args):
+    """A server that may have so many files."""
+    wrapper = case.write("limited", f'#!/bin/sh\nulimit -n {files}\nexec "{harness.BINARY}" "$@"\n')
+    wrapper.chmod(0o755)
+    binary, harness.BINARY = harness.BINARY, str(wrapper)
     try:
-        server = Server(case)
+        return Server(case, *args)
     finally:
         harness.BINARY = binary
-    with server:
+
+
+def test_others_find_a_place(case):
+    """When there are as many connections as files allow, those that wait or dawdle longest are let go."""
+    with limited(case, 300) as server:
         for start in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
                       b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"):
             with contextlib.ExitStack() as stack:
@@ -419,6 +469,27 @@ def test_others_find_a_place(case):
                 print(f"# 20 posts beside 250 connections of at most 172: {took:.1f} s")
                 assert took < 18 or SANITIZED
                 assert closed_within(sockets[0], 30)
+
+
+def test_files_for_all(case):
+    """Connections of HTTP and gRPC together leave files for the store."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        raise harness.Skip("1,200 sockets are more than this machine allows")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    with limited(case, 1000, "--grpc-port", "0") as server, contextlib.ExitStack() as stack:
+        grpc = int(server.grpc_url.rsplit(":", 1)[1])
+        for _ in range(250):
+            stack.enter_context(socket.create_connection(("127.0.0.1", grpc)))
+        sockets = [stack.enter_context(raw(server)) for _ in range(900)]
+        for s in sockets[:600]:
+            s.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answers = [read_answer(s) for s in sockets[:600]]
+        assert all(a and a[0] == 200 for a in answers), {a and a[0] for a in answers}
+        files = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+        print(f"# {files} files of 1000 are open")
+        assert files <= 1000 - 64
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_idle_memory(case):

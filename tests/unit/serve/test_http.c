@@ -361,6 +361,49 @@ static void stops_when_all_is_answered(void **state)
     }
 }
 
+static void *ask_for_ever(void *arg)
+{
+    struct stopped *c = arg;
+    int fd;
+    while ((fd = try_dial(c->fixture)) >= 0) {
+        while (ask(fd))
+            atomic_fetch_add(c->answered, 1);
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+/* Without a drain, as after its deadline or when the start fails half way. */
+static void close_once(struct fixture *f)
+{
+    struct stopped clients[STOP_CLIENTS];
+    atomic_uint answered = 0;
+    for (size_t i = 0; i < STOP_CLIENTS; i++) {
+        clients[i] = (struct stopped){.fixture = f, .answered = &answered};
+        assert_int_equal(
+            pthread_create(&clients[i].thread, NULL, ask_for_ever, &clients[i]),
+            0);
+    }
+    while (atomic_load(&answered) < STOP_AFTER)
+        (void)sched_yield();
+    tj_pool_stop(f->pool);
+    tj_http_close(f->http);
+    f->http = NULL;
+    for (size_t i = 0; i < STOP_CLIENTS; i++)
+        assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
+}
+
+static void closes_while_requests_come(void **state)
+{
+    for (int i = 0; i < STOPS; i++) {
+        if (i)
+            (void)setup_patient(state);
+        close_once(*state);
+        if (i < STOPS - 1)
+            (void)teardown(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +412,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(half_closed_is_answered, setup_patient,
                                         teardown),
         cmocka_unit_test_setup_teardown(stops_when_all_is_answered,
+                                        setup_patient, teardown),
+        cmocka_unit_test_setup_teardown(closes_while_requests_come,
                                         setup_patient, teardown),
         cmocka_unit_test_setup_teardown(who_waits_too_long_is_cut_off,
                                         setup_hasty, teardown),
