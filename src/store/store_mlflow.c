@@ -134,7 +134,8 @@ static bool send_doom(struct tj_mlflow *m, const struct doom *d,
     struct tj_mlflow_request r = {
         .method = "POST",
         .path = TJ_STR("/api/2.0/mlflow/traces/delete-traces"),
-        .body = doom_body(m, d, a)};
+        .body = doom_body(m, d, a),
+        .once = d->of && d->of->count_max}; /* the next so many, again */
     const struct tj_json *root = NULL;
     uint64_t n = 0;
     tj_mlflow_forget(m);

@@ -150,8 +150,17 @@ static void wait_for(struct tj_mlflow_lane *lane, uint64_t ms)
 
 /* -- what an answer means -------------------------------------------------- */
 
+/* Some servers, and proxies, show what they were sent. */
+static bool has_login(const struct tj_mlflow *m, tj_str text)
+{
+    tj_str login = m->authorization;
+    (void)tj_str_cut(&login, ' '); /* "Bearer" */
+    return login.len && tj_str_find(text, login) != (size_t)-1;
+}
+
 /* The server's own words, on one line. */
-static tj_str words_of(tj_str body, struct tj_arena *a)
+static tj_str words_of(const struct tj_mlflow *m, tj_str body,
+                       struct tj_arena *a)
 {
     struct tj_json_doc doc = {0};
     struct tj_err ignored = {0};
@@ -164,8 +173,10 @@ static tj_str words_of(tj_str body, struct tj_arena *a)
     }
     if (tj_str_starts(text, TJ_STR("<")))
         return TJ_STR("a page of HTML");
-    tj_str line = tj_str_cut(&text, '\n');
-    return tj_utf8_clip(tj_str_trim(line), WORDS_BYTES_MAX);
+    tj_str line = tj_str_trim(tj_str_cut(&text, '\n'));
+    if (has_login(m, line))
+        return TJ_STR("words with the login in them");
+    return tj_utf8_clip(tj_utf8_repair(a, line), WORDS_BYTES_MAX);
 }
 
 /* MLflow says so in JSON; a 404 of another kind is about the request. */
@@ -194,18 +205,22 @@ static bool is_passing(const struct tj_http_response *response)
     return false;
 }
 
-/* Could the server have done what it was asked, all the same?  A 429 is said
- * before anything is done. */
+/* Could the server have done what it was asked, all the same?  With a success
+ * that makes no sense, it did: the answer is not what it sent. */
 static bool is_uncertain(const struct tj_http_response *response)
 {
-    return response->ok ? response->status != 429 : response->request_sent;
+    int status = response->status;
+    if (!response->ok)
+        return response->request_sent;
+    return status / 100 == 2 || status == 408 ||
+           (status / 100 == 5 && status != 501);
 }
 
 static bool fail_login(const struct tj_mlflow *m,
                        const struct tj_http_response *response,
                        struct tj_arena *a, struct tj_err *err)
 {
-    tj_str words = words_of(response->body, a);
+    tj_str words = words_of(m, response->body, a);
     if (response->status == 403)
         return tj_fail(err, TJ_E_AUTH, "%.*s does not allow this (403): %.*s",
                        TJ_STR_ARG(m->base), TJ_STR_ARG(words));
@@ -243,7 +258,7 @@ static bool fail_status(const struct tj_mlflow *m,
                        TJ_STR_ARG(m->base), status);
     return tj_fail(err, code_of(status), "%.*s answers %d: %.*s",
                    TJ_STR_ARG(m->base), status,
-                   TJ_STR_ARG(words_of(response->body, a)));
+                   TJ_STR_ARG(words_of(m, response->body, a)));
 }
 
 static bool fail_exchange(const struct tj_mlflow *m,
@@ -312,27 +327,43 @@ static bool run(struct tj_mlflow *m, struct tj_mlflow_lane *lane,
         exchange(m, lane, r, a, &response);
         if (response.ok)
             atomic_store(&m->reached, true);
-        if (!is_passing(&response))
-            return take_answer(m, r, &response, a, out, err);
+        bool passing = is_passing(&response);
         bool uncertain = r->once && is_uncertain(&response);
         bool last = n >= TJ_MLFLOW_RETRIES || !atomic_load(&m->reached);
-        if (last || uncertain)
-            (void)take_answer(m, r, &response, a, out, err);
-        if (uncertain)
-            err->code = TJ_E_UNCERTAIN;
-        if (last)
-            return false;
+        if (!passing || uncertain || last) {
+            if (take_answer(m, r, &response, a, out, err))
+                return true;
+            if (uncertain)
+                err->code = TJ_E_UNCERTAIN;
+            if (last || !(passing || uncertain))
+                return false;
+        }
         wait_for(lane, wait_ms(m, &response, n));
         if (uncertain)
             return false;
     }
 }
 
+/* An id that is such a step would ask for something else. */
+static bool check_path(tj_str path, struct tj_err *err)
+{
+    path = tj_str_cut(&path, '?');
+    while (path.len) {
+        tj_str step = tj_str_cut(&path, '/');
+        if (tj_str_eq(step, TJ_STR(".")) || tj_str_eq(step, TJ_STR("..")))
+            return tj_fail(err, TJ_E_INPUT,
+                           "an MLflow server cannot be asked for the id '%.*s'",
+                           TJ_STR_ARG(step));
+    }
+    return true;
+}
+
 bool tj_mlflow_call(struct tj_mlflow *m, const struct tj_mlflow_request *r,
                     struct tj_arena *a, struct tj_mlflow_reply *out,
                     struct tj_err *err)
 {
-    struct tj_mlflow_lane *lane = take_lane(m, err);
+    struct tj_mlflow_lane *lane =
+        check_path(r->path, err) ? take_lane(m, err) : NULL;
     if (!lane)
         return false;
     bool ok = run(m, lane, r, a, out, err);
@@ -356,7 +387,7 @@ bool tj_mlflow_ask(struct tj_mlflow *m, const struct tj_mlflow_request *r,
                        TJ_STR_ARG(m->base), TJ_STR_ARG(path));
     if (reply.absent)
         return tj_fail(err, TJ_E_BACKEND, "%.*s: %.*s", TJ_STR_ARG(m->base),
-                       TJ_STR_ARG(words_of(reply.body, a)));
+                       TJ_STR_ARG(words_of(m, reply.body, a)));
     *root = reply.root;
     return true;
 }

@@ -83,10 +83,10 @@ static bool ask_list(struct tj_mlflow *m, tj_str path, struct tj_arena *a,
 static tj_str path_with(struct tj_arena *a, const char *verb,
                         const struct tj_mlflow_place *place, tj_str name)
 {
-    return tj_str_printf(a,
-                         "/api/3.0/mlflow/scorers/%s?experiment_id=%.*s%s%.*s",
-                         verb, TJ_STR_ARG(place->id), name.len ? "&name=" : "",
-                         TJ_STR_ARG(tj_mlflow_escape(a, name)));
+    return tj_str_printf(
+        a, "/api/3.0/mlflow/scorers/%s?experiment_id=%.*s%s%.*s", verb,
+        TJ_STR_ARG(tj_mlflow_escape(a, place->id)), name.len ? "&name=" : "",
+        TJ_STR_ARG(tj_mlflow_escape(a, name)));
 }
 
 /* -- where ----------------------------------------------------------------- */

@@ -10,9 +10,15 @@ content type, a page over 500.
 A fault: {"match": part of "METHOD path", "kind": ..., "times": n (1)}
     status:503[:SECONDS]  that answer (Retry-After), nothing done
     cut                   the connection ends, nothing done
-    do-cut, do-500        it is done, and the answer is lost
+    do-cut, do-half, do-html, do-huge, do-NNN  it is done, and the answer is lost
     half                  an answer that ends in the middle
-    garbage, html, huge, redirect
+    hold                  an answer that waits for {"release": true}
+    garbage, html, huge, redirect, echo (of the login)
+A lie: state.lies, a name each
+    stuck                 each page of a search is the first, and its token the same
+    endless               the same, and its token is new
+    places                lists of experiments are empty, and do not end
+    another               a trace is asked for, and the info of TRACE_2 given
 """
 import base64
 import calendar
@@ -23,7 +29,7 @@ import sys
 import threading
 import time
 
-SESSIONS, LOCK = {}, threading.RLock()
+SESSIONS, LOCK, GATES = {}, threading.RLock(), {}
 
 
 class Refused(Exception):
@@ -45,6 +51,8 @@ class State:
         self.version, self.auth, self.faults, self.log = "3.17.2", None, [], []
         self.old = False            # 3.0 to 3.5: no spans but artifacts, no OTLP, few clauses
         self.own_ids = False        # takes no assessment id from a client
+        self.lies = []
+        self.arrivals, self.departures = [], []  # after each search a list of each: traces as told, ids
         self.traces = {}            # id -> {"info", "spans" (REST), "artifact", "runs"}
         self.experiments = [("0", "Default"), ("1", "shop"), ("2", "bank")]
         self.scorers, self.otlp, self.count = [], [], 0
@@ -150,12 +158,29 @@ def search(state, body):
         elif order != "timestamp_ms DESC":
             raise invalid(f"Invalid order_by key '{key}'")
     token = body.get("page_token")
-    at = json.loads(base64.b64decode(token))["offset"] if token else 0
-    end = at + body.get("max_results", 100)
+    lying = "stuck" in state.lies or "endless" in state.lies
+    at = json.loads(base64.b64decode(token))["offset"] if token and not lying else 0
+    end, lied = at + body.get("max_results", 100), {}
+    if lying:
+        state.count += 1
+        lied = {"next_page_token": str(state.count) if "endless" in state.lies else "again"}
+        at, end = 0, body.get("max_results", 100)
     out = {"traces": rows[at:end]}
     if len(rows[at:end]) == body.get("max_results", 100):
         out["next_page_token"] = base64.b64encode(json.dumps({"offset": end}).encode()).decode()
-    return out
+    return {**out, **lied}
+
+
+def move_on(state):
+    """What happens between two pages."""
+    for trace in state.arrivals.pop(0) if state.arrivals else []:
+        keep(state, trace)
+    for trace_id in state.departures.pop(0) if state.departures else []:
+        del state.traces[trace_id]
+
+
+def keep(state, trace):
+    state.traces[trace["info"]["trace_id"]] = {"spans": [], "artifact": None, "runs": [], **trace}
 
 
 # -- assessments, scorers and the rest -----------------------------------------
@@ -255,6 +280,8 @@ def add_experiment(state, body):
 
 def all_experiments(state, body):
     only(body, "max_results", "view_type", "page_token")
+    if "places" in state.lies:
+        return {"experiments": [], "next_page_token": "again"}
     at = int(body.get("page_token", 0))
     out = {"experiments": [experiment(state, number=n)["experiment"] for n, _ in state.experiments[at:at + 2]]}
     if at + 2 < len(state.experiments):
@@ -337,7 +364,8 @@ def route(state, method, path, query, body, headers):
         return fixed[method, path]()
     m = re.fullmatch(api3 + r"traces/([^/]+)", path)
     if m and method == "GET":
-        return {"trace": {"trace_info": state.trace(m[1])["info"]}}
+        asked = state.trace(m[1])
+        return {"trace": {"trace_info": state.trace("tr-%032x" % 2)["info"] if "another" in state.lies else asked["info"]}}
     m = re.fullmatch(api3 + r"traces/([^/]+)/assessments", path)
     if m and method == "POST":
         return add_assessment(state, m[1], body)
@@ -378,8 +406,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for key, value in json.loads(body).items():
             if key == "traces":
                 for t in value:
-                    t = {"spans": [], "artifact": None, "runs": [], **t}
-                    SESSIONS[session].traces[t["info"]["trace_id"]] = t
+                    keep(SESSIONS[session], t)
+            elif key == "release":
+                GATES.pop(session).set()
             else:
                 assert hasattr(SESSIONS[session], key), key
                 setattr(SESSIONS[session], key, value)
@@ -405,8 +434,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 else:
                     self.send(200, {k: v for k, v in vars(SESSIONS[name]).items()})
             return
+        self.held = None
         with LOCK:
             self.serve(SESSIONS.setdefault(session, State()), "/" + rest[:-1], query, raw)
+            gate = GATES.setdefault(session, threading.Event()) if self.held else None
+        if gate:
+            gate.wait(60)
+            self.send(*self.held)
 
     def serve(self, state, path, query, raw):
         what = f"{self.command} {path}"
@@ -418,6 +452,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(int(parts[1]), {"error_code": "X", "message": "as\ntold"}, **extra)
         if kind == "cut":
             return self.cut()
+        if kind == "echo":
+            return self.send(400, f"who is {self.headers['Authorization']}?".encode(), "text/plain")
         if kind in ("garbage", "html", "huge", "redirect", "half"):
             return self.bad(kind)
         if state.auth and self.headers.get("Authorization") != state.auth:
@@ -430,8 +466,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, out = e.status, e.body
         if kind == "do-cut":
             return self.cut()
-        if kind == "do-500":
-            return self.send(500, {"error_code": "INTERNAL_ERROR", "message": "lost"})
+        if path.endswith("traces/search"):
+            move_on(state)
+        if kind in ("do-html", "do-half", "do-huge"):
+            return self.bad(kind[3:])
+        if kind.startswith("do-"):
+            return self.send(int(kind[3:]), {"error_code": "INTERNAL_ERROR", "message": "lost"})
+        if kind == "hold":
+            self.held = status, json.loads(json.dumps(out))
+            return None
         if out is None:
             return self.send(404, b"<!doctype html><title>404</title>", "text/html")
         return self.send(status, out)

@@ -98,6 +98,10 @@ static void a_lost_answer_stores_nothing_twice(void **state)
         "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"status:503:0.01",
         "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"status:504",
         "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"half",
+        "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"do-half",
+        "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"do-html",
+        "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"do-huge",
+        "POST /api/3.0/mlflow/traces/tr-\",\"kind\":\"do-524",
         "GET /api/3.0/mlflow/traces/tr-\",\"kind\":\"status:500",
         "GET /api/3.0/mlflow/traces/tr-\",\"kind\":\"half",
     };
@@ -143,6 +147,23 @@ static void what_cannot_be_known_is_said(void **state)
             "tr-\",\"kind\":\"cut\",\"times\":99}]}");
     assert_fails(tj_store_add_assessment(w->st, &as, &w->a, &w->err), w->err,
                  TJ_E_UNCERTAIN, "127.0.0.1");
+    end(w);
+}
+
+/* The next ten, again, would be others. */
+static void a_number_of_traces_is_deleted_once(void **state)
+{
+    (void)state;
+    struct world *w = begin("tenth", "");
+    struct tj_trace_doomed doomed = {
+        .experiment_id = 1, .max_time = INT64_MAX, .count_max = 2};
+    uint64_t deleted = 0;
+    tell_many(w, 1, 12);
+    assert_int_equal(matches(w, ""), 11);
+    tell(w, "{\"faults\":[{\"match\":\"delete-traces\",\"kind\":\"do-500\"}]}");
+    assert_fails(tj_store_delete_traces(w->st, &doomed, &deleted, &w->err),
+                 w->err, TJ_E_UNCERTAIN, "500");
+    assert_int_equal(count_of(w, "delete-traces"), 1);
     end(w);
 }
 
@@ -373,6 +394,7 @@ int main(void)
         cmocka_unit_test(edits_go_there),
         cmocka_unit_test(a_lost_answer_stores_nothing_twice),
         cmocka_unit_test(what_cannot_be_known_is_said),
+        cmocka_unit_test(a_number_of_traces_is_deleted_once),
         cmocka_unit_test(judges_are_registered_scorers),
         cmocka_unit_test(writes_traces_over_otlp),
         cmocka_unit_test(an_old_server_keeps_no_traces),
