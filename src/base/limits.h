@@ -120,6 +120,8 @@
 #define TJ_MLFLOW_EXPERIMENTS_MAX ((size_t)10000)
 /* The server's own largest page of traces. */
 #define TJ_MLFLOW_PAGE_ROWS_MAX ((size_t)500)
+/* Pages that one search reads: ten million traces, an hour of a server. */
+#define TJ_MLFLOW_PAGES_MAX ((size_t)20000)
 
 /* -- one judgment: the defaults of a judge's `limits:` ------------------- */
 #define TJ_JUDGE_ROUNDS       30

@@ -375,6 +375,20 @@ static bool is_believed(const struct tj_filter *f)
             (f->attribute == TJ_ATTR_RUN_ID || f->attribute == TJ_ATTR_PROMPT));
 }
 
+static bool hides(const struct tj_filter *f, size_t depth)
+{
+    assert(depth < DEPTH_MAX);
+    if (f->kind == TJ_FILTER_CLAUSE)
+        return is_believed(f) && f->attribute != TJ_ATTR_PROMPT;
+    return hides(f->left, depth + 1) ||
+           (f->kind != TJ_FILTER_NOT && hides(f->right, depth + 1));
+}
+
+bool tj_mlflow_is_hidden(const struct tj_filter *filter)
+{
+    return filter && hides(filter, 0);
+}
+
 /* -- the filter ------------------------------------------------------------ */
 
 static const struct tj_filter *join(struct tj_arena *a,

@@ -40,6 +40,7 @@ struct tj_mlflow_memo {
     TJ_VEC(struct tj_assessment) assessments;
     TJ_VEC(tj_trace_id) ids;
     TJ_VEC(struct tj_mlflow_session) sessions;
+    uint64_t writes; /* that began or ended since the store was opened */
 };
 
 struct tj_mlflow {
@@ -157,6 +158,9 @@ struct tj_mlflow_asked {
 };
 struct tj_mlflow_asked tj_mlflow_ask_filter(const struct tj_filter *filter,
                                             struct tj_arena *a);
+/* Does it look at what only the server sees and no reply shows: the runs that
+ * a trace was linked to, issues? */
+bool tj_mlflow_is_hidden(const struct tj_filter *filter);
 /* "execution_time_ms DESC"; empty: the server does not sort by this. */
 tj_str tj_mlflow_ask_order(const struct tj_order *order, struct tj_arena *a);
 
@@ -171,6 +175,11 @@ void tj_mlflow_note_id(struct tj_mlflow *m, tj_trace_id id, tj_str text);
 bool tj_mlflow_take_info(struct tj_mlflow *m, const struct tj_json *v,
                          struct tj_batch *batch, struct tj_trace_info *out,
                          struct tj_err *err) TJ_MUST_USE;
+/* The same of a trace that was asked for: of no other. */
+bool tj_mlflow_take_asked(struct tj_mlflow *m, tj_trace_id id,
+                          const struct tj_json *v, struct tj_batch *batch,
+                          struct tj_trace_info *out, struct tj_err *err)
+    TJ_MUST_USE;
 /* The JSON of a trace's info; NULL: there is no such trace. */
 bool tj_mlflow_read_info(struct tj_mlflow *m, tj_trace_id id,
                          struct tj_arena *a, const struct tj_json **out,
@@ -205,12 +214,16 @@ bool tj_mlflow_newest(struct tj_store *st, tj_trace_id *out, bool *found,
 
 /* Forgets what the newest page said. */
 void tj_mlflow_forget(struct tj_mlflow *m);
-/* Keeps what it says of one trace. */
-void tj_mlflow_remember(struct tj_mlflow *m, tj_trace_id id,
+/* The same, when assessments change: before, and when it is done. */
+void tj_mlflow_note_write(struct tj_mlflow *m);
+/* How often.  What was asked for before the last time is not kept. */
+uint64_t tj_mlflow_writes(struct tj_mlflow *m);
+/* Keeps what a page says of one trace. */
+void tj_mlflow_remember(struct tj_mlflow *m, uint64_t writes, tj_trace_id id,
                         const struct tj_batch *batch);
 
 /* The same of a session; false: nothing is kept of it. */
-void tj_mlflow_remember_session(struct tj_mlflow *m,
+void tj_mlflow_remember_session(struct tj_mlflow *m, uint64_t writes,
                                 const struct tj_mlflow_session *session);
 bool tj_mlflow_recall_session(struct tj_mlflow *m,
                               const struct tj_trace_info *info,

@@ -35,7 +35,7 @@ enum { MEMO_SECONDS = 10 };
 static void clear_memo(struct tj_mlflow *m)
 {
     tj_arena_release(&m->memo.arena);
-    m->memo = (struct tj_mlflow_memo){0};
+    m->memo = (struct tj_mlflow_memo){.writes = m->memo.writes};
 }
 
 void tj_mlflow_forget(struct tj_mlflow *m)
@@ -45,16 +45,50 @@ void tj_mlflow_forget(struct tj_mlflow *m)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
-void tj_mlflow_remember(struct tj_mlflow *m, tj_trace_id id,
-                        const struct tj_batch *batch)
+void tj_mlflow_note_write(struct tj_mlflow *m)
 {
     (void)pthread_mutex_lock(&m->lock);
-    struct tj_mlflow_memo *memo = &m->memo;
+    clear_memo(m);
+    m->memo.writes++;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+uint64_t tj_mlflow_writes(struct tj_mlflow *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    uint64_t writes = m->memo.writes;
+    (void)pthread_mutex_unlock(&m->lock);
+    return writes;
+}
+
+static bool knows(const struct tj_mlflow_memo *memo, tj_trace_id id)
+{
+    tj_vec_each (&memo->ids, const tj_trace_id, it) {
+        if (tj_trace_id_eq(*it, id))
+            return true;
+    }
+    return false;
+}
+
+/* Another search may have kept it already. */
+static void keep(struct tj_mlflow_memo *memo, tj_trace_id id,
+                 const struct tj_batch *batch)
+{
+    if (knows(memo, id))
+        return;
     memo->until_ns = tj_mono_ns() + MEMO_SECONDS * TJ_NS_PER_SECOND;
     *tj_vec_add(&memo->ids, &memo->arena) = id;
     tj_vec_each (&batch->assessments, const struct tj_assessment, as)
         *tj_vec_add(&memo->assessments, &memo->arena) =
             tj_assessment_copy(as, &memo->arena);
+}
+
+void tj_mlflow_remember(struct tj_mlflow *m, uint64_t writes, tj_trace_id id,
+                        const struct tj_batch *batch)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    if (writes == m->memo.writes)
+        keep(&m->memo, id, batch);
     (void)pthread_mutex_unlock(&m->lock);
 }
 
@@ -64,12 +98,8 @@ typedef TJ_VEC(struct tj_assessment) assessments;
 static bool recall(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
                    assessments *out)
 {
-    bool known = false;
     (void)pthread_mutex_lock(&m->lock);
-    if (tj_mono_ns() < m->memo.until_ns) {
-        tj_vec_each (&m->memo.ids, const tj_trace_id, it)
-            known = known || tj_trace_id_eq(*it, id);
-    }
+    bool known = tj_mono_ns() < m->memo.until_ns && knows(&m->memo, id);
     if (known) {
         tj_vec_each (&m->memo.assessments, const struct tj_assessment, as) {
             if (tj_trace_id_eq(as->trace_id, id))
@@ -89,12 +119,13 @@ static void copy_all(const struct tj_assessments *from, struct tj_arena *a,
         out->items[i] = tj_assessment_copy(&from->items[i], a);
 }
 
-void tj_mlflow_remember_session(struct tj_mlflow *m,
+void tj_mlflow_remember_session(struct tj_mlflow *m, uint64_t writes,
                                 const struct tj_mlflow_session *session)
 {
     (void)pthread_mutex_lock(&m->lock);
     struct tj_arena *a = &m->memo.arena;
-    if (m->memo.until_ns) { /* else nobody filters */
+    /* Else nobody filters. */
+    if (m->memo.until_ns && writes == m->memo.writes) {
         struct tj_mlflow_session *kept = tj_vec_add(&m->memo.sessions, a);
         kept->name = tj_str_dup(a, session->name);
         kept->experiment_id = session->experiment_id;
@@ -134,7 +165,7 @@ static bool read_all(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
     if (!tj_mlflow_read_info(m, id, a, &v, err))
         return false;
     *found = v;
-    if (v && !tj_mlflow_take_info(m, v, &batch, &info, err))
+    if (v && !tj_mlflow_take_asked(m, id, v, &batch, &info, err))
         return false;
     out->items = batch.assessments.items;
     out->count = batch.assessments.count;
@@ -340,14 +371,10 @@ static bool try_add(struct tj_mlflow *m, const struct tj_assessment *as,
     return send_new(m, w, a, done, err);
 }
 
-bool tj_mlflow_add_assessment(struct tj_store *st, struct tj_assessment *as,
-                              struct tj_arena *a, struct tj_err *err)
+static bool add(struct tj_mlflow *m, struct tj_assessment *as,
+                struct tj_arena *a, struct tj_err *err)
 {
-    struct tj_mlflow *m = tj_mlflow_self(st);
     struct writing w = {0};
-    if (!tj_mlflow_may_write(m, err))
-        return false;
-    tj_mlflow_forget(m);
     prepare(&w, as, a);
     bool uncertain = false;
     for (uint32_t attempt = 0; attempt <= TJ_MLFLOW_RETRIES; attempt++) {
@@ -374,6 +401,18 @@ bool tj_mlflow_add_assessment(struct tj_store *st, struct tj_assessment *as,
                    TJ_STR_ARG(m->base));
 }
 
+bool tj_mlflow_add_assessment(struct tj_store *st, struct tj_assessment *as,
+                              struct tj_arena *a, struct tj_err *err)
+{
+    struct tj_mlflow *m = tj_mlflow_self(st);
+    if (!tj_mlflow_may_write(m, err))
+        return false;
+    tj_mlflow_note_write(m);
+    bool ok = add(m, as, a, err);
+    tj_mlflow_note_write(m);
+    return ok;
+}
+
 static bool send_delete(struct tj_mlflow *m, tj_trace_id id,
                         tj_str assessment_id, struct tj_arena *a,
                         struct tj_err *err)
@@ -381,8 +420,10 @@ static bool send_delete(struct tj_mlflow *m, tj_trace_id id,
     struct tj_mlflow_reply reply = {0};
     struct tj_mlflow_request r = {.method = "DELETE",
                                   .path = path_of(m, id, assessment_id, a)};
-    tj_mlflow_forget(m);
-    return tj_mlflow_call(m, &r, a, &reply, err);
+    tj_mlflow_note_write(m);
+    bool ok = tj_mlflow_call(m, &r, a, &reply, err);
+    tj_mlflow_note_write(m);
+    return ok;
 }
 
 static struct tj_assessment *find_id(const assessments *list, tj_str id)
@@ -420,9 +461,11 @@ static bool send_update(struct tj_mlflow *m, const struct tj_assessment *as,
     const char *fields = as->kind == TJ_FEEDBACK
                              ? "assessmentName,feedback,rationale,metadata"
                              : "assessmentName,expectation,rationale,metadata";
-    tj_mlflow_forget(m);
-    return write_body(as, fields, a, &r.body, err) &&
-           tj_mlflow_ask(m, &r, a, &root, err);
+    tj_mlflow_note_write(m);
+    bool ok = write_body(as, fields, a, &r.body, err) &&
+              tj_mlflow_ask(m, &r, a, &root, err);
+    tj_mlflow_note_write(m);
+    return ok;
 }
 
 /* Not atomic: between reading and writing somebody else may write. */

@@ -112,7 +112,12 @@ static bool each_experiment(struct tj_mlflow *m, const char *view,
         tj_json_each (list, it)
             add(ctx, it);
         count += tj_json_count(list);
+        tj_str last = token;
         token = tj_json_find_str(root, TJ_STR("next_page_token"));
+        if (token.len && (!tj_json_count(list) || tj_str_eq(token, last)))
+            return tj_fail(err, TJ_E_BACKEND,
+                           "%.*s: a list of experiments that does not end",
+                           TJ_STR_ARG(m->base));
     } while (token.len && count < TJ_MLFLOW_EXPERIMENTS_MAX);
     return !token.len ||
            tj_fail(err, TJ_E_LIMIT,

@@ -166,6 +166,22 @@ bool tj_mlflow_take_info(struct tj_mlflow *m, const struct tj_json *v,
     return true;
 }
 
+bool tj_mlflow_take_asked(struct tj_mlflow *m, tj_trace_id id,
+                          const struct tj_json *v, struct tj_batch *batch,
+                          struct tj_trace_info *out, struct tj_err *err)
+{
+    struct tj_trace_info info;
+    if (!tj_mlflow_take_info(m, v, batch, &info, err))
+        return false;
+    if (!tj_trace_id_eq(info.trace_id, id))
+        return tj_fail(
+            err, TJ_E_BACKEND, "%.*s answers with another trace, %.*s",
+            TJ_STR_ARG(m->base),
+            TJ_STR_ARG(tj_trace_id_mlflow(batch->arena, info.trace_id)));
+    *out = info;
+    return true;
+}
+
 static bool ask_info(struct tj_mlflow *m, tj_str text, struct tj_arena *a,
                      const struct tj_json **out, struct tj_err *err)
 {
@@ -219,7 +235,7 @@ static bool read_info(struct tj_mlflow *m, tj_trace_id id,
         !tj_mlflow_read_info(m, id, batch->arena, &v, err))
         return false;
     *found = v;
-    return !v || tj_mlflow_take_info(m, v, batch, out, err);
+    return !v || tj_mlflow_take_asked(m, id, v, batch, out, err);
 }
 
 bool tj_mlflow_find_info(struct tj_store *st, tj_trace_id id,
@@ -298,6 +314,7 @@ static void fill_trace(const struct tj_batch *batch,
     tj_fold_init(&f, batch->spans.count, out->arena);
     for (size_t i = 0; i < batch->spans.count; i++) {
         struct tj_span *s = &batch->spans.items[i];
+        s->trace_id = info->trace_id; /* whatever OpenTelemetry's was */
         *tj_fold_add(&f, (uint64_t)(uintptr_t)s, tj_fold_digest(s)) = *s;
     }
     tj_fold_trace(&f, out);

@@ -141,10 +141,12 @@ static bool take_time_token(struct tj_mlflow_walk *w, tj_str token,
     unsigned char bytes[TOKEN_DIGITS / 2];
     if (token.len != TOKEN_DIGITS || !tj_hex_parse(token, bytes, sizeof bytes))
         return fail_token(err);
-    w->time = 0;
+    tj_time time = 0;
+    tj_trace_id id;
     for (size_t i = 0; i < 8; i++)
-        w->time = w->time << 8 | bytes[i];
-    memcpy(w->id.bytes, bytes + 8, sizeof w->id.bytes);
+        time = time << 8 | bytes[i];
+    memcpy(id.bytes, bytes + 8, sizeof id.bytes);
+    tj_mlflow_walk_start(w, time, id);
     return true;
 }
 
@@ -234,21 +236,27 @@ static void divide(struct search *s, const struct tj_mlflow_asked *asked,
     s->walks[0].filter = both(scratch, asked->text, asked->spans);
 }
 
+/* What is looked at here: of as large pages as there are. */
+static bool take_rest(struct search *s, const struct tj_filter *rest,
+                      struct tj_err *err)
+{
+    if (!rest)
+        return true;
+    s->walks[0].row_max = TJ_MLFLOW_PAGE_ROWS_MAX;
+    s->walks[0].eval = s->eval = tj_filter_eval_new(rest, err);
+    return s->eval;
+}
+
 static bool start(struct search *s, const struct tj_trace_query *q,
                   const struct tj_mlflow_asked *asked, struct tj_arena *scratch,
                   size_t *skip, struct tj_err *err)
 {
     struct tj_mlflow_walk *w = &s->walks[0];
-    bool ok = true;
     w->filter = asked->text;
     w->with_judge_traces = q->with_judge_traces;
-    w->time = UINT64_MAX;
+    tj_mlflow_walk_start(w, UINT64_MAX, (tj_trace_id){0});
     w->row_max = tj_size_min(q->row_max + 1, TJ_MLFLOW_PAGE_ROWS_MAX);
-    if (asked->rest) {
-        w->row_max = TJ_MLFLOW_PAGE_ROWS_MAX;
-        w->eval = s->eval = tj_filter_eval_new(asked->rest, err);
-        ok = s->eval;
-    }
+    bool ok = take_rest(s, asked->rest, err);
     /* Only as large a page as the token was made for has its rows. */
     if (w->order.len)
         w->row_max = TJ_MLFLOW_PAGE_ROWS_MAX;
@@ -285,20 +293,25 @@ static bool try_search(struct tj_store *st, const struct tj_trace_query *q,
     return ok;
 }
 
-/* An older server does not know some clause: then it is asked for less. */
-static bool search_less(struct tj_store *st, const struct tj_trace_query *query,
-                        struct tj_mlflow_asked asked, struct tj_arena *a,
-                        struct tj_trace_page *out, struct tj_err *err)
+/* An older server does not know some clause: then it is asked for less.  False:
+ * less would not do. */
+static bool ask_less(struct tj_mlflow_asked *asked,
+                     const struct tj_filter *filter)
 {
-    struct tj_mlflow_asked nothing = {.rest = query->filter};
-    if (asked.spans.len) {
-        asked.spans = (tj_str){0};
-        if (try_search(st, query, &asked, a, out, err))
-            return true;
+    if (asked->spans.len) {
+        asked->spans = (tj_str){0};
+        return true;
     }
-    if (err->code != TJ_E_INPUT || !asked.text.len)
-        return false;
-    return try_search(st, query, &nothing, a, out, err);
+    bool less = asked->text.len && !tj_mlflow_is_hidden(filter);
+    *asked = (struct tj_mlflow_asked){.rest = filter};
+    return less;
+}
+
+static bool fail_hidden(struct tj_err *err)
+{
+    return tj_fail(err, TJ_E_INPUT,
+                   "an MLflow server is asked for run_id and issue.id with = "
+                   "and AND alone");
 }
 
 bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
@@ -306,48 +319,72 @@ bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
                       struct tj_err *err)
 {
     struct tj_mlflow_asked asked = tj_mlflow_ask_filter(query->filter, a);
+    struct tj_err why = {0};
+    if (tj_mlflow_is_hidden(asked.rest))
+        return fail_hidden(err);
     *able = is_by_time(query);
     if (!*able && query->order_count == 1) {
         asked.order = tj_mlflow_ask_order(query->order, a);
         asked.spans = (tj_str){0}; /* merged by time alone */
         *able = asked.order.len;
     }
-    if (!*able || try_search(st, query, &asked, a, out, err))
-        return true;
-    if (err->code != TJ_E_INPUT)
-        return false;
-    if (!asked.order.len)
-        return search_less(st, query, asked, a, out, err);
-    *able = false; /* it does not sort so: the front does */
+    while (*able && !try_search(st, query, &asked, a, out, &why)) {
+        if (why.code == TJ_E_INPUT && asked.order.len) {
+            *able = false; /* it does not sort so: the front does */
+        } else if (why.code != TJ_E_INPUT || !ask_less(&asked, query->filter)) {
+            *err = why;
+            return false;
+        }
+    }
     return true;
+}
+
+static bool try_scan(struct tj_store *st, const struct tj_scan *scan,
+                     const struct tj_mlflow_asked *asked, struct tj_arena *a,
+                     struct tj_scan_page *out, struct tj_err *err)
+{
+    struct tj_arena scratch = {0};
+    struct search s = {.count = 1};
+    struct tj_mlflow_walk *w = &s.walks[0];
+    struct tj_trace_info info;
+    enum tj_step step = TJ_DONE;
+    *w = (struct tj_mlflow_walk){.m = tj_mlflow_self(st),
+                                 .st = st,
+                                 .filter = asked->text,
+                                 .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
+                                 .with_judge_traces = scan->with_judge_traces};
+    tj_mlflow_walk_start(w, scan->time, scan->id);
+    bool ok = tj_mlflow_choose(w->m, scan->experiments, scan->experiment_count,
+                               &scratch, &w->places, err) &&
+              take_rest(&s, asked->rest, err);
+    divide(&s, asked, &scratch);
+    *out = (struct tj_scan_page){
+        .rows = tj_arena_array(a, struct tj_scan_row, scan->row_max)};
+    while (ok && w->places.count && out->count < scan->row_max &&
+           (step = search_next(&s, &info, err)) == TJ_ROW) {
+        struct tj_scan_row *row = &out->rows[out->count++];
+        row->info = tj_fold_info_copy(&info, a);
+        row->time = info.request_time;
+        row->sure = true;
+    }
+    search_release(&s);
+    tj_arena_release(&scratch);
+    return ok && step != TJ_FAILED;
 }
 
 bool tj_mlflow_scan(struct tj_store *st, const struct tj_scan *scan,
                     struct tj_arena *a, struct tj_scan_page *out,
                     struct tj_err *err)
 {
-    struct tj_arena scratch = {0};
-    struct tj_trace_info info;
-    enum tj_step step = TJ_DONE;
-    struct tj_mlflow_walk w = {.m = tj_mlflow_self(st),
-                               .st = st,
-                               .time = scan->time,
-                               .id = scan->id,
-                               .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
-                               .with_judge_traces = scan->with_judge_traces};
-    bool ok = tj_mlflow_choose(w.m, scan->experiments, scan->experiment_count,
-                               &scratch, &w.places, err);
-    out->rows = tj_arena_array(a, struct tj_scan_row, scan->row_max);
-    w.ended = !w.places.count;
-    while (ok && out->count < scan->row_max &&
-           (step = tj_mlflow_walk_next(&w, &info, err)) == TJ_ROW) {
-        struct tj_scan_row *row = &out->rows[out->count++];
-        row->info = tj_fold_info_copy(&info, a);
-        row->time = info.request_time;
+    struct tj_mlflow_asked asked = tj_mlflow_ask_filter(scan->filter, a);
+    struct tj_err why = {0};
+    while (!try_scan(st, scan, &asked, a, out, &why)) {
+        if (why.code == TJ_E_INPUT && ask_less(&asked, scan->filter))
+            continue;
+        *err = why;
+        return false;
     }
-    tj_mlflow_walk_release(&w);
-    tj_arena_release(&scratch);
-    return ok && step != TJ_FAILED;
+    return true;
 }
 
 /* -- what is said of a whole session --------------------------------------- */
@@ -401,14 +438,15 @@ bool tj_mlflow_session_assessments(struct tj_store *st,
     struct tj_mlflow_walk w = {.m = m,
                                .st = st,
                                .filter = session_filter(info->session, a),
-                               .time = UINT64_MAX,
                                .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
                                .with_judge_traces = true};
+    tj_mlflow_walk_start(&w, UINT64_MAX, (tj_trace_id){0});
+    uint64_t writes = tj_mlflow_writes(m);
     bool ok = tj_mlflow_choose(m, &info->experiment_id, 1, a, &w.places, err) &&
               walk_session(&w, &s, a, err);
     tj_mlflow_walk_release(&w);
     if (ok)
-        tj_mlflow_remember_session(m, &s);
+        tj_mlflow_remember_session(m, writes, &s);
     *out = s.assessments;
     return ok;
 }
@@ -455,9 +493,9 @@ static bool see_all(struct tj_store *st, tj_str filter, size_t row_max,
     struct tj_mlflow_walk w = {.m = tj_mlflow_self(st),
                                .st = st,
                                .filter = filter,
-                               .time = UINT64_MAX,
                                .row_max = TJ_MLFLOW_PAGE_ROWS_MAX,
                                .with_judge_traces = true};
+    tj_mlflow_walk_start(&w, UINT64_MAX, (tj_trace_id){0});
     bool ok = tj_mlflow_find_places(w.m, &scratch, &w.places, err);
     w.ended = !w.places.count;
     for (size_t i = 0; ok && i < row_max; i++) {
@@ -490,10 +528,13 @@ static bool see_prefix(struct tj_store *st, struct prefix *p,
         tj_str filter =
             tj_str_printf(a, "attributes.request_id LIKE '%s%.*s%%'",
                           bare ? "" : "tr-", TJ_STR_ARG(digits));
-        if (see_all(st, filter, TJ_MLFLOW_PAGE_ROWS_MAX, p, err))
+        struct tj_err why = {0};
+        if (see_all(st, filter, TJ_MLFLOW_PAGE_ROWS_MAX, p, &why))
             continue;
-        if (err->code != TJ_E_INPUT)
+        if (why.code != TJ_E_INPUT) {
+            *err = why;
             return false;
+        }
         *p = (struct prefix){.range = p->range};
         return see_all(st, (tj_str){0}, RESOLVE_ROWS_MAX, p, err);
     }

@@ -308,6 +308,25 @@ static void filters_are_exact(void **state)
                 "\"tags\":{\"n\":\"1\"}") ",\"runs\":[\"r7\"]}]}");
     assert_int_equal(matches(w, "run_id = 'r7'"), 1);
     assert_int_equal(matches(w, "run_id = 'r8'"), 0);
+    /* No reply shows the runs of a trace: what cannot be asked is refused. */
+    static const char *const refused[] = {
+        "run_id = 'r7' OR tag.n = '2'", "NOT run_id = 'r7'", "run_id != 'r7'"};
+    for (size_t i = 0; i < TJ_COUNT(refused); i++) {
+        struct tj_trace_query query = {.row_max = 5};
+        struct tj_trace_page page;
+        assert_ok(tj_filter_parse(tj_str_c(refused[i]), &w->a, &query.filter,
+                                  &w->err),
+                  w->err);
+        assert_fails(tj_store_search(w->st, &query, &w->a, &page, &w->err),
+                     w->err, TJ_E_INPUT, "run_id");
+    }
+    /* Sorted here, and asked there. */
+    struct tj_trace_page page = search(w, "run_id = 'r7' AND tag.n = '1'",
+                                       "end_time_ms DESC", 5, (tj_str){0});
+    assert_int_equal(page.count, 1);
+    page = search(w, "run_id = 'r7' AND tag.n = '2'", "end_time_ms DESC", 5,
+                  (tj_str){0});
+    assert_int_equal(page.count, 0);
     end(w);
 }
 
