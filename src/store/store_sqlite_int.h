@@ -85,6 +85,8 @@ struct tj_sqlite_keeper {
     bool log_is_long;
     bool overflowed;      /* there are stale traces that were not noted */
     bool unsketched;      /* something came since traces were sketched */
+    uint64_t sketch_from; /* rows from this one on may have no sketch */
+    uint64_t sketch_all;  /* when all rows were looked at last */
     uint64_t last_write;  /* monotonic ns */
     uint64_t sketch_time; /* when that began last */
     size_t noted_count;
@@ -129,9 +131,10 @@ void tj_sqlite_queue_release(struct tj_sqlite_queue *q);
 void tj_sqlite_keeper_init(struct tj_sqlite_keeper *k);
 /* Looks at what was noted, for a short time, and ends the thread. */
 void tj_sqlite_keeper_release(struct tj_sqlite *s);
-/* A batch was stored.  rows: spans came for traces that were there, and their
- * infos are stale. */
-void tj_sqlite_note(struct tj_sqlite *s, const uint64_t *rows, size_t count);
+/* A batch was stored, of traces of which the first has this row.  rows: spans
+ * came for traces that were there, and their infos are stale. */
+void tj_sqlite_note(struct tj_sqlite *s, uint64_t first, const uint64_t *rows,
+                    size_t count);
 /* By the leader after a commit: is a checkpoint due? */
 void tj_sqlite_keep_log(struct tj_sqlite *s);
 

@@ -11,7 +11,9 @@
  *     disk that is too slow) is taken over by the writers themselves.
  *  3. Once a minute, pieces that were replaced long ago are removed.
  *  4. When nothing was stored for two seconds, traces get their sketches; and
- *     while others write without an end, for three seconds of thirty.
+ *     while others write without an end, for three seconds of thirty.  These
+ *     are the traces that something came for; what other programs left is
+ *     looked for among all of them now and then.
  * Traces are noted in a table of fixed size.  One that finds no place is found
  * again by its stale mark, as those are that an earlier process left.  Nothing
  * here must succeed: it is tried again with the next write.
@@ -34,13 +36,14 @@ enum {
     LOG_REST_PAGES = 512, /* few enough to take while writers wait */
     LOG_ROUNDS = 4,
 };
-#define QUIET_NS      TJ_NS_PER_SECOND
-#define IDLE_NS       (2 * TJ_NS_PER_SECOND)
-#define PURGE_NS      (60 * TJ_NS_PER_SECOND)
-#define BUSY_EVERY_NS (30 * TJ_NS_PER_SECOND)
-#define BUSY_FOR_NS   (3 * TJ_NS_PER_SECOND)
-#define AT_CLOSE_NS   (TJ_NS_PER_SECOND / 4)
-#define LOOK_AGAIN_NS (TJ_NS_PER_SECOND / 4)
+#define QUIET_NS       TJ_NS_PER_SECOND
+#define IDLE_NS        (2 * TJ_NS_PER_SECOND)
+#define PURGE_NS       (60 * TJ_NS_PER_SECOND)
+#define BUSY_EVERY_NS  (30 * TJ_NS_PER_SECOND)
+#define BUSY_FOR_NS    (3 * TJ_NS_PER_SECOND)
+#define AT_CLOSE_NS    (TJ_NS_PER_SECOND / 4)
+#define LOOK_AGAIN_NS  (TJ_NS_PER_SECOND / 4)
+#define LOOK_AT_ALL_NS (600 * TJ_NS_PER_SECOND)
 
 /* -- notes ---------------------------------------------------------------- */
 
@@ -104,7 +107,15 @@ static bool note(struct tj_sqlite_keeper *k, uint64_t row, uint64_t now)
     return many || k->noted_count == 1;
 }
 
-void tj_sqlite_note(struct tj_sqlite *s, const uint64_t *rows, size_t count)
+/* With the lock. */
+static void sketch_from(struct tj_sqlite_keeper *k, uint64_t row)
+{
+    if (row < k->sketch_from)
+        k->sketch_from = row;
+}
+
+void tj_sqlite_note(struct tj_sqlite *s, uint64_t first, const uint64_t *rows,
+                    size_t count)
 {
     struct tj_sqlite_keeper *k = &s->keeper;
     uint64_t now = tj_mono_ns();
@@ -113,6 +124,7 @@ void tj_sqlite_note(struct tj_sqlite *s, const uint64_t *rows, size_t count)
     start(s);
     look = !k->unsketched; /* from now on it looks at the clock */
     k->unsketched = true;
+    sketch_from(k, first);
     k->last_write = now;
     for (size_t i = 0; k->started && i < count; i++)
         look |= note(k, rows[i], now);
@@ -140,16 +152,32 @@ static size_t take_due(struct tj_sqlite_keeper *k, uint64_t now,
 
 /* -- traces --------------------------------------------------------------- */
 
+/* The store is being closed, and the time for what is left is over. */
+static bool is_late(struct tj_sqlite_keeper *k, uint64_t until)
+{
+    (void)pthread_mutex_lock(&k->lock);
+    bool late = k->stop && tj_mono_ns() >= until;
+    (void)pthread_mutex_unlock(&k->lock);
+    return late;
+}
+
+/* Those that it comes to, until then; the others stay stale, and are found. */
 static void look_at(struct tj_sqlite *s, const struct tj_sqlite_noted *noted,
-                    size_t count)
+                    size_t count, uint64_t until)
 {
     struct tj_err ignored = {0};
     uint64_t rows[TOGETHER];
-    for (size_t i = 0; i < count; i++) {
-        rows[i] = noted[i].row;
-        (void)tj_sqlite_merge(s, rows[i], TJ_MERGE_MANY, &ignored);
+    size_t done = 0;
+    for (; done < count && !is_late(&s->keeper, until); done++) {
+        rows[done] = noted[done].row;
+        (void)tj_sqlite_merge(s, rows[done], TJ_MERGE_MANY, &ignored);
     }
-    (void)tj_sqlite_settle(s, rows, count, &ignored);
+    if (!done || !tj_sqlite_settle(s, rows, done, &ignored))
+        return;
+    (void)pthread_mutex_lock(&s->keeper.lock);
+    for (size_t i = 0; i < done; i++)
+        sketch_from(&s->keeper, rows[i]);
+    (void)pthread_mutex_unlock(&s->keeper.lock);
 }
 
 /* The next stale traces behind *last that are not noted. */
@@ -183,7 +211,7 @@ static void sweep(struct tj_sqlite *s)
     uint64_t last = 0;
     bool stop = false;
     for (size_t n; !stop && (n = find_stale(s, &last, found)) > 0;) {
-        look_at(s, found, n);
+        look_at(s, found, n, 0);
         (void)pthread_mutex_lock(&k->lock);
         stop = k->stop || k->log_is_long;
         k->overflowed |= stop; /* the rest another time */
@@ -206,25 +234,55 @@ static bool is_interrupted(struct tj_sqlite_keeper *k)
     return yes;
 }
 
+/* Those together; false: it is not the traces that are broken. */
+static bool sketch_some(struct tj_sqlite *s, const uint64_t *rows, size_t count)
+{
+    struct tj_err ignored = {0};
+    if (tj_sqlite_sketch(s, rows, count, &ignored))
+        return true;
+    /* One of them cannot be read: the others, one by one. */
+    size_t failed = 0;
+    for (size_t i = 0; i < count; i++)
+        failed += !tj_sqlite_sketch(s, &rows[i], 1, &ignored);
+    return failed < count;
+}
+
+/* The first row that is to be looked at now. */
+static uint64_t take_sketch_from(struct tj_sqlite_keeper *k)
+{
+    (void)pthread_mutex_lock(&k->lock);
+    uint64_t now = tj_mono_ns();
+    bool all = now - k->sketch_all >= LOOK_AT_ALL_NS;
+    uint64_t from = all ? 0 : k->sketch_from;
+    if (from == 0)
+        k->sketch_all = now;
+    k->sketch_from = UINT64_MAX;
+    (void)pthread_mutex_unlock(&k->lock);
+    return from;
+}
+
 static void sketch(struct tj_sqlite *s)
 {
+    struct tj_sqlite_keeper *k = &s->keeper;
     struct tj_err ignored = {0};
     struct tj_arena a = {0};
     tj_sqlite_rows rows = {0};
+    uint64_t from = take_sketch_from(k);
     struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, &ignored);
-    bool ok = w && tj_sqlite_unsketched(w->db, &a, &rows, &ignored);
+    bool ok = w && tj_sqlite_unsketched(w->db, from, &a, &rows, &ignored);
+    size_t done = 0;
     tj_sqlite_give(s, w);
-    for (size_t i = 0; ok && i < rows.count && !is_interrupted(&s->keeper);
-         i += SKETCH_TOGETHER) {
-        size_t n = tj_size_min(rows.count - i, SKETCH_TOGETHER);
-        if (tj_sqlite_sketch(s, rows.items + i, n, &ignored))
-            continue;
-        /* One of them cannot be read: the others, one by one. */
-        size_t failed = 0;
-        for (size_t k = 0; k < n; k++)
-            failed += !tj_sqlite_sketch(s, &rows.items[i + k], 1, &ignored);
-        ok = failed < n; /* else it is not the traces that are broken */
+    while (ok && done < rows.count && !is_interrupted(k)) {
+        size_t n = tj_size_min(rows.count - done, SKETCH_TOGETHER);
+        ok = sketch_some(s, rows.items + done, n);
+        done += n;
     }
+    (void)pthread_mutex_lock(&k->lock);
+    if (done < rows.count) /* the rest another time */
+        sketch_from(k, rows.items[done]);
+    else if (!ok)
+        sketch_from(k, from);
+    (void)pthread_mutex_unlock(&k->lock);
     tj_arena_release(&a);
 }
 
@@ -335,7 +393,7 @@ static bool step(struct tj_sqlite *s, struct tj_db **db)
     switch (task) {
     case TASK_NONE: break;
     case TASK_LOG: checkpoint(s, db); break;
-    case TASK_NOTED: look_at(s, due, count); break;
+    case TASK_NOTED: look_at(s, due, count, 0); break;
     case TASK_SWEEP: sweep(s); break;
     case TASK_SKETCH: sketch(s); break;
     }
@@ -382,7 +440,7 @@ void tj_sqlite_keeper_release(struct tj_sqlite *s)
         size_t count;
         while (tj_mono_ns() < until &&
                (count = take_due(k, UINT64_MAX, due)) > 0)
-            look_at(s, due, count);
+            look_at(s, due, count, until);
     }
     tj_heap_free(k->noted);
     (void)pthread_cond_destroy(&k->changed);

@@ -413,7 +413,7 @@ static bool sketch_all(struct tj_sqlite *s, struct tj_arena *a,
 {
     tj_sqlite_rows rows = {0};
     struct tj_sqlite_worker *w = tj_sqlite_take_reader(s, err);
-    bool ok = w && tj_sqlite_unsketched(w->db, a, &rows, err);
+    bool ok = w && tj_sqlite_unsketched(w->db, 0, a, &rows, err);
     tj_sqlite_give(s, w);
     return ok && tj_sqlite_sketch(s, rows.items, rows.count, err);
 }

@@ -184,13 +184,18 @@ bool tj_sqlite_sketch(struct tj_sqlite *s, const uint64_t *rows, size_t count,
 
 /* -- all traces ----------------------------------------------------------- */
 
-bool tj_sqlite_unsketched(struct tj_db *db, struct tj_arena *a,
+/* In order of rows: sketches that are written so fill their pages. */
+#define NO_SKETCH                                                              \
+    " WHERE row >= ? AND NOT EXISTS"                                           \
+    " (SELECT 1 FROM sketch WHERE sketch.trace = trace.row) ORDER BY row"
+
+bool tj_sqlite_unsketched(struct tj_db *db, uint64_t from, struct tj_arena *a,
                           tj_sqlite_rows *out, struct tj_err *err)
 {
     struct tj_query q = tj_query_open(
-        db, "SELECT row FROM trace INDEXED BY trace_time WHERE NOT EXISTS"
-            " (SELECT 1 FROM sketch WHERE sketch.trace = trace.row)"
-            " ORDER BY row"); /* written in order, they fill their pages */
+        db, from ? "SELECT row FROM trace" NO_SKETCH
+                 : "SELECT row FROM trace INDEXED BY trace_time" NO_SKETCH);
+    tj_query_put_u64(&q, from < INT64_MAX ? from : INT64_MAX);
     enum tj_step step;
     while ((step = tj_query_next(&q, err)) == TJ_ROW)
         *tj_vec_add(out, a) = tj_query_u64(&q, 0);

@@ -15,9 +15,9 @@
 bool tj_sqlite_sketch(struct tj_sqlite *s, const uint64_t *rows, size_t count,
                       struct tj_err *err) TJ_MUST_USE;
 
-/* Traces without one: a walk over an index of all. */
+/* Traces without one, from this row on; 0: a walk over an index of all. */
 typedef TJ_VEC(uint64_t) tj_sqlite_rows;
-bool tj_sqlite_unsketched(struct tj_db *db, struct tj_arena *a,
+bool tj_sqlite_unsketched(struct tj_db *db, uint64_t from, struct tj_arena *a,
                           tj_sqlite_rows *out, struct tj_err *err) TJ_MUST_USE;
 
 #endif

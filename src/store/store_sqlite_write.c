@@ -394,11 +394,14 @@ static void note_parts(struct tj_sqlite *s, struct writing *w)
 {
     uint64_t *rows = tj_arena_array(&w->arena, uint64_t, w->parts.count);
     size_t count = 0;
+    uint64_t first = UINT64_MAX;
     tj_vec_each (&w->parts, struct part, part) {
         if (part->stale)
             rows[count++] = part->row;
+        if (part->row < first)
+            first = part->row;
     }
-    tj_sqlite_note(s, rows, count);
+    tj_sqlite_note(s, first, rows, count);
 }
 
 bool tj_sqlite_add_batch(struct tj_store *st, const struct tj_batch *batch,

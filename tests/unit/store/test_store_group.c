@@ -539,10 +539,10 @@ static void add_pieces(struct tj_store *st, uint32_t trace, uint32_t count)
 
 static const char stale_sql[] = "SELECT count(*) FROM trace WHERE stale = 1";
 
-static void wait_until_settled(tj_str path)
+static void wait_until_none(tj_str path, const char *sql)
 {
     uint64_t until = tj_mono_ns() + 60 * TJ_NS_PER_SECOND;
-    while (count_of(path, stale_sql)) {
+    while (count_of(path, sql)) {
         assert_true(tj_mono_ns() < until);
         (void)poll(NULL, 0, 20);
     }
@@ -557,7 +557,7 @@ static void quiet_traces_are_settled(void **state)
         add_pieces(st, n, 3);
     add_pieces(st, 200, 40);
     assert_true(count_of(path, stale_sql) > 0);
-    wait_until_settled(path);
+    wait_until_none(path, stale_sql);
     assert_true(count_of(path, "SELECT count(*) FROM segment WHERE trace ="
                                " 101 AND replaced_time = 0") < 40);
     for (uint32_t n = 1; n <= 100; n++) {
@@ -570,6 +570,31 @@ static void quiet_traces_are_settled(void **state)
     assert_int_equal(t.span_count, 40);
     for (uint32_t i = 0; i < 40; i++)
         assert_true(tj_str_eq(must_read(&t, i, "input"), noise(&a, 50, i + 1)));
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
+/* Every trace with spans gets a sketch when nothing is stored: new ones, an
+ * old one with more spans, and one that was there before its first spans. */
+static void traces_at_rest_get_sketches(void **state)
+{
+    struct tj_arena a = {0};
+    struct tj_batch b;
+    tj_str path;
+    struct tj_store *st = open_store(TJ_DURABLE_RELAXED, &a, &path);
+    batch_init(&b, &a);
+    for (uint32_t n = 1; n <= 20; n++)
+        add_info(&b, n)->name = TJ_STR("early");
+    for (uint32_t n = 11; n <= 40; n++)
+        add_span(&b, n, 1, 0);
+    must_add(st, &b);
+    wait_until_none(path, "SELECT 30 - count(*) FROM sketch");
+    batch_init(&b, &a);
+    add_span(&b, 3, 1, 0);  /* its first */
+    add_span(&b, 12, 2, 1); /* one more */
+    must_add(st, &b);
+    wait_until_none(path, stale_sql);
+    wait_until_none(path, "SELECT 31 - count(*) FROM sketch");
     tj_store_close(st);
     tj_arena_release(&a);
 }
@@ -594,7 +619,7 @@ static void nothing_stays_stale(void **state)
     assert_ok(tj_store_open(path, &options, &st, &err), err);
     assert_int_equal(must_info(st, 1, &a).span_count, 3);
     add_pieces(st, 2, 2);
-    wait_until_settled(path);
+    wait_until_none(path, stale_sql);
     tj_store_close(st);
     assert_int_equal(count_of(path, "SELECT span_count FROM trace LIMIT 1"), 3);
     tj_arena_release(&a);
@@ -811,6 +836,7 @@ int main(void)
         cmocka_unit_test(groups_are_bounded),
         cmocka_unit_test(a_crowd_writes_and_reads),
         cmocka_unit_test(quiet_traces_are_settled),
+        cmocka_unit_test(traces_at_rest_get_sketches),
         cmocka_unit_test(nothing_stays_stale),
         cmocka_unit_test(a_span_that_comes_while_pieces_are_merged_counts),
         cmocka_unit_test(a_span_that_comes_while_infos_are_settled_counts),

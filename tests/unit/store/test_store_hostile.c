@@ -301,6 +301,7 @@ static void a_trace_has_only_so_many_spans(void **state)
     tj_str path = new_path(&a);
     struct tj_store *st = must_open_store(path);
     add_pieces(st, 2);
+    assert_ok(tj_store_quiesce(st, &err), err); /* the keeper has no say */
     must_run(path, "UPDATE trace SET span_count = 500000 WHERE row = 1");
     must_run(path, "INSERT INTO segment(trace, pool, replaced_time, span_count,"
                    " stream_bytes, has_ropes) VALUES(1, 0, 0, 999997, 0, 0)");
@@ -359,6 +360,39 @@ static void large_pieces_are_merged_early(void **state)
     tj_arena_release(&a);
 }
 
+/* -- closing -------------------------------------------------------------- */
+
+/* Merging all of this would take a second and more. */
+static void closing_waits_for_no_large_work(void **state)
+{
+    (void)state;
+    enum { TRACES = 64, PIECES = 16, BYTES = 200000 };
+    struct tj_arena a = {0};
+    tj_str path = new_path(&a);
+    struct tj_store *st = must_open_store(path);
+    for (uint32_t n = 1; n <= PIECES; n++) {
+        struct tj_arena step = {0};
+        struct tj_batch b;
+        batch_init(&b, &step);
+        for (uint32_t trace = 1; trace <= TRACES; trace++)
+            add_field(add_span(&b, trace, n, 0), "input",
+                      noise(&step, BYTES, n * 100 + trace));
+        must_add(st, &b);
+        tj_arena_release(&step);
+    }
+    uint64_t begun = tj_mono_ns();
+    tj_store_close(st);
+    bool quick = tj_mono_ns() - begun < TJ_NS_PER_SECOND * 7 / 10;
+    uint64_t left = must_count(path, "SELECT count(*) FROM trace WHERE stale");
+    assert_true(quick || left > 0);
+    st = must_open_store(path);
+    struct tj_trace t = must_open(st, TRACES, &a);
+    assert_int_equal(t.span_count, PIECES);
+    assert_int_equal(must_info(st, TRACES, &a).span_count, PIECES);
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
 /* -- running -------------------------------------------------------------- */
 
 static int make_folder(void **state)
@@ -391,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_damaged_trace_hides_no_other),
         cmocka_unit_test(a_trace_has_only_so_many_spans),
         cmocka_unit_test(large_pieces_are_merged_early),
+        cmocka_unit_test(closing_waits_for_no_large_work),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
