@@ -22,6 +22,7 @@
 
 /* Which traces a scan is about, and where it goes on: behind this place.  The
  * order is newest first, and of equal times the smaller id first. */
+struct tj_scan_memo;
 struct tj_scan {
     tj_time time; /* UINT64_MAX: from the newest */
     tj_trace_id id;
@@ -35,6 +36,14 @@ struct tj_scan {
     /* It may also give what these look at in place of whole infos. */
     const struct tj_order *order;
     size_t order_count;
+    struct tj_scan_memo *memo;
+};
+
+/* What a backend found out once and needs when the scan goes on: empty at
+ * first, and the same for all of its pages. */
+struct tj_scan_memo {
+    struct tj_arena arena;
+    void *known;
 };
 
 /* What an order looks at: a number, a text, or none.  Times are in ns. */

@@ -37,6 +37,7 @@ struct walk {
     const struct tj_trace_query *query;
     struct tj_filter_eval *filter; /* NULL: all match */
     struct tj_scan scan;
+    struct tj_scan_memo memo;
     struct tj_arena arena;   /* of one scan page */
     struct tj_arena scratch; /* of one trace that is looked into */
     struct tj_scan_page page;
@@ -55,7 +56,8 @@ static bool walk_init(struct walk *w, struct tj_store *st,
                  .with_judge_traces = query->with_judge_traces,
                  .experiments = query->experiments,
                  .experiment_count = query->experiment_count,
-                 .filter = query->filter},
+                 .filter = query->filter,
+                 .memo = &w->memo},
         .more = true,
     };
     if (query->filter)
@@ -66,6 +68,7 @@ static bool walk_init(struct walk *w, struct tj_store *st,
 static void walk_release(struct walk *w)
 {
     tj_filter_eval_free(w->filter);
+    tj_arena_release(&w->memo.arena);
     tj_arena_release(&w->arena);
     tj_arena_release(&w->scratch);
 }

@@ -12,7 +12,7 @@
 #include "store/store_sqlite_filter.h"
 #include "store/store_sqlite_sketch.h"
 
-enum { TJ_SQLITE_FEW = 1000 };
+enum { TJ_SQLITE_FEW = 2000 };
 
 /* Found: *few is true and out holds the rows of every match, and of others
  * that do not match, TJ_SQLITE_FEW at most. */

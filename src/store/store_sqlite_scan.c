@@ -25,14 +25,20 @@ struct found {
     struct tj_order_value *values; /* NULL: not known by SQL */
 };
 
+/* The traces that can match, if these are few; known from the first page on,
+ * and as they were then. */
+struct begun {
+    bool few;
+    tj_sqlite_rows rows;
+};
+
 struct walk {
     const struct tj_scan *scan;
     struct tj_sqlite_filter *filter; /* NULL: all match */
     struct tj_arena *arena;
     tj_time from; /* of what can match */
     tj_time end;
-    bool few; /* only these can match */
-    tj_sqlite_rows rows;
+    const struct begun *begun; /* NULL: all are to be looked at */
     struct found *found;
     size_t count;
 };
@@ -154,7 +160,8 @@ enum part { AT_THE_PLACE, BEHIND_IT };
 static void put_where(const struct walk *w, enum part part, struct tj_sql *sql)
 {
     const struct tj_scan *scan = w->scan;
-    tj_sql_add(sql, w->few ? " FROM trace AS t NOT INDEXED WHERE "
+    bool few = w->begun && w->begun->few;
+    tj_sql_add(sql, few ? " FROM trace AS t NOT INDEXED WHERE "
                     : scan->experiment_count == 1
                         ? " FROM trace AS t INDEXED BY trace_experiment WHERE "
                         : " FROM trace AS t INDEXED BY trace_time WHERE ");
@@ -175,8 +182,8 @@ static void put_where(const struct walk *w, enum part part, struct tj_sql *sql)
     if (!scan->with_judge_traces)
         tj_sql_add(sql, " AND NOT t.by_judge");
     put_experiments(sql, scan);
-    if (w->few)
-        put_rows(sql, &w->rows);
+    if (few)
+        put_rows(sql, &w->begun->rows);
     if (w->filter) {
         tj_sql_add(sql, " AND ");
         tj_sqlite_filter_write(w->filter, TJ_SQLITE_MAY, sql);
@@ -242,10 +249,23 @@ static bool walk_part(struct walk *w, enum part part, struct tj_db *db,
     return step == TJ_DONE;
 }
 
+static bool begin(struct walk *w, struct tj_db *db, struct tj_err *err)
+{
+    struct tj_scan_memo *memo = w->scan->memo;
+    if (!memo->known) {
+        struct begun *b = tj_arena_new(&memo->arena, struct begun);
+        if (!tj_sqlite_begin_with(w->filter, db, &memo->arena, &b->rows,
+                                  &b->few, err))
+            return false;
+        memo->known = b;
+    }
+    w->begun = memo->known;
+    return true;
+}
+
 static bool walk(struct walk *w, struct tj_db *db, struct tj_err *err)
 {
-    if (w->filter &&
-        !tj_sqlite_begin_with(w->filter, db, w->arena, &w->rows, &w->few, err))
+    if (w->filter && !begin(w, db, err))
         return false;
     bool may_be_here = w->scan->time < w->end && w->scan->time <= INT64_MAX;
     if (may_be_here && !walk_part(w, AT_THE_PLACE, db, err))
