@@ -30,6 +30,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "serve/body.h"
+#include "serve/peer.h"
 #include "serve/route.h"
 
 enum {
@@ -55,13 +56,12 @@ struct connection {
     struct connection *next;
     int fd;
     enum state state;
-    uint64_t since_ns; /* in this state */
-    bool head_done;    /* READING: the body now */
-    bool looked;       /* WAITING: for an end that the library missed */
-    uint64_t ended_ns; /* when that end was seen; 0: it was not */
-    bool is_loopback;
+    uint64_t since_ns;   /* in this state */
+    bool head_done;      /* READING: the body now */
+    bool looked;         /* WAITING: for an end that the library missed */
+    uint64_t ended_ns;   /* when that end was seen; 0: it was not */
     uint64_t allowed_ms; /* SENDING */
-    unsigned char address[16];
+    struct tj_peer peer;
 };
 
 struct exchange {
@@ -187,20 +187,6 @@ bool tj_http_listen(tj_str host, unsigned *port, int *fd, struct tj_err *err)
     return true;
 }
 
-static bool is_loopback(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 =
-            (const struct sockaddr_in *)(const void *)address;
-        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    }
-    const struct sockaddr_in6 *v6 =
-        (const struct sockaddr_in6 *)(const void *)address;
-    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
-           (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) &&
-            v6->sin6_addr.s6_addr[12] == 127);
-}
-
 bool tj_http_is_loopback(tj_str host)
 {
     struct addrinfo *list = NULL;
@@ -209,7 +195,7 @@ bool tj_http_is_loopback(tj_str host)
         return false;
     bool all = true;
     for (const struct addrinfo *i = list; i; i = i->ai_next)
-        all = all && is_loopback(i->ai_addr);
+        all = all && tj_peer_of(i->ai_addr).is_loopback;
     freeaddrinfo(list);
     return all;
 }
@@ -229,35 +215,18 @@ static void enter(struct tj_http *h, struct connection *c, enum state state)
     (void)pthread_mutex_unlock(&h->lock);
 }
 
-/* IPv4 and IPv6 in one shape: of IPv6 the first 64 bits, which one user
- * has. */
-static void address_of(const struct sockaddr *from, struct connection *c)
-{
-    memset(c->address, 0, sizeof c->address);
-    if (from->sa_family == AF_INET)
-        memcpy(c->address + 12,
-               &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-    else if (from->sa_family == AF_INET6)
-        memcpy(c->address,
-               &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
-               8);
-    c->is_loopback = is_loopback(from);
-}
-
 static enum MHD_Result on_accept(void *ctx, const struct sockaddr *from,
                                  socklen_t size)
 {
     struct tj_http *h = ctx;
-    struct connection key;
+    struct tj_peer peer = tj_peer_of(from);
     unsigned same = 0;
     (void)size;
-    address_of(from, &key);
-    if (key.is_loopback)
+    if (peer.is_loopback)
         return MHD_YES;
     (void)pthread_mutex_lock(&h->lock);
     for (struct connection *c = h->connections; c; c = c->next)
-        same += !c->is_loopback &&
-                !memcmp(c->address, key.address, sizeof c->address);
+        same += tj_peer_eq(&c->peer, &peer);
     (void)pthread_mutex_unlock(&h->lock);
     return same < h->options.connections_per_address_max ? MHD_YES : MHD_NO;
 }
@@ -272,7 +241,7 @@ static void add_connection(struct tj_http *h, struct MHD_Connection *mhd,
     struct connection *c = tj_heap_new(sizeof *c);
     c->fd = fd->connect_fd;
     c->since_ns = tj_mono_ns();
-    address_of(from->client_addr, c);
+    c->peer = tj_peer_of(from->client_addr);
     (void)pthread_mutex_lock(&h->lock);
     c->next = h->connections;
     if (c->next)
