@@ -26,6 +26,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "serve/grpc_call.h"
+#include "serve/peer.h"
 
 enum {
     EVENTS = 64,
@@ -34,6 +35,8 @@ enum {
     WINDOW_BYTES = 1 << 20,
     CALLS_PER_CONNECTION_MAX = 100,
     HEADERS_MAX = 64,
+    CALL_BYTES = 8 << 10,    /* what one takes before it says anything */
+    SHED_IDLE_MS_MIN = 2000, /* younger connections are kept */
     BODY_BYTES_FIRST = 16 << 10,
     CODE_TEXT_MAX = 16,
 };
@@ -48,17 +51,18 @@ struct call {
     int32_t stream;
     struct tj_arena arena;
     struct tj_header headers[HEADERS_MAX + 1]; /* one for unframe */
-    size_t head_bytes;
     struct tj_request rq;
     struct tj_answer answer;
     struct tj_grpc_reply reply;
     char code_text[CODE_TEXT_MAX];
     char *body;
     size_t body_len;
-    size_t body_cap; /* taken from the room */
-    size_t sent;     /* of the reply's frame */
+    size_t body_cap;   /* taken from the room, */
+    size_t head_taken; /* and so is this */
+    size_t sent;       /* of the reply's frame */
     uint64_t start_ns;
-    bool refused; /* the answer is there before the body */
+    uint64_t since_ns; /* it began to come, or its reply to go */
+    bool refused;      /* the answer is there before the body */
     bool replied;
     bool working; /* a worker has it */
 };
@@ -70,7 +74,9 @@ struct connection {
     int fd;
     nghttp2_session *session;
     struct call *calls;
-    uint64_t idle_ns; /* since when it has no calls */
+    struct tj_peer peer;
+    uint64_t idle_ns;  /* since when it has no calls */
+    uint64_t leave_ns; /* since when it is leaving */
     const uint8_t *unsent;
     size_t unsent_len;
     bool wants_write; /* epoll knows */
@@ -89,19 +95,24 @@ struct tj_grpc {
     atomic_bool draining;
     atomic_bool closing;
     bool started;
+    bool deaf;            /* does not listen for a while: there are no files */
     pthread_mutex_t lock; /* guards done */
     struct call *done;
 };
 
 /* -- calls ---------------------------------------------------------------- */
 
+/* NULL: there is no room for it. */
 static struct call *add_call(struct connection *c, int32_t stream)
 {
+    if (!tj_room_take(c->grpc->options.room, CALL_BYTES))
+        return NULL;
     struct call *call = tj_heap_new(sizeof *call);
+    call->head_taken = CALL_BYTES;
     call->grpc = c->grpc;
     call->connection = c;
     call->stream = stream;
-    call->start_ns = tj_mono_ns();
+    call->start_ns = call->since_ns = tj_mono_ns();
     call->rq.arena = &call->arena;
     call->rq.headers = call->headers;
     call->rq.method = TJ_METHOD_OTHER;
@@ -130,7 +141,7 @@ static void unlink_call(struct call *call)
 
 static void free_call(struct call *call)
 {
-    tj_room_give(call->grpc->options.room, call->body_cap);
+    tj_room_give(call->grpc->options.room, call->body_cap + call->head_taken);
     tj_heap_free(call->body);
     tj_arena_release(&call->arena);
     tj_heap_free(call);
@@ -211,6 +222,7 @@ static void send_reply(struct call *call)
         count = 4;
     }
     call->replied = true;
+    call->since_ns = tj_mono_ns();
     if (nghttp2_submit_response(session, call->stream, head, count,
                                 ok ? &data : NULL) != 0)
         call->connection->failed = true;
@@ -352,6 +364,13 @@ static void take_done(struct tj_grpc *g)
 
 /* -- what nghttp2 tells --------------------------------------------------- */
 
+/* As if it had never come: its sender knows that it may send it again. */
+static int turn_away(nghttp2_session *session, int32_t stream)
+{
+    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream,
+                                     NGHTTP2_REFUSED_STREAM);
+}
+
 static int on_begin_headers(nghttp2_session *session,
                             const nghttp2_frame *frame, void *ctx)
 {
@@ -359,6 +378,8 @@ static int on_begin_headers(nghttp2_session *session,
         frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     struct call *call = add_call(ctx, frame->hd.stream_id);
+    if (!call)
+        return turn_away(session, frame->hd.stream_id);
     return nghttp2_session_set_stream_user_data(session, call->stream, call);
 }
 
@@ -377,12 +398,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
     tj_str key = tj_str_make((const char *)name, name_len);
     tj_str text = tj_str_make((const char *)value, value_len);
     (void)flags, (void)ctx;
-    if (!call || call->working || call->replied)
+    if (!call || call->working || call->refused)
         return 0;
-    call->head_bytes += name_len + value_len;
+    size_t size = name_len + value_len;
     if (call->rq.header_count == HEADERS_MAX ||
-        call->head_bytes > TJ_REQUEST_HEAD_BYTES_MAX)
+        call->head_taken - CALL_BYTES + size > TJ_REQUEST_HEAD_BYTES_MAX)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    call->refused = !tj_room_take(call->grpc->options.room, size);
+    if (call->refused)
+        return turn_away(session, call->stream);
+    call->head_taken += size;
     text = tj_str_dup(&call->arena, text);
     if (tj_str_eq(key, TJ_STR(":method")))
         call->rq.method = method_of(text);
@@ -406,7 +431,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame,
     (void)ctx;
     if (!call || (!head && frame->hd.type != NGHTTP2_DATA))
         return 0;
-    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST && !call->refused)
         begin_call(call);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         whole_call(call);
@@ -488,13 +513,27 @@ static void close_connection(struct connection *c)
     tj_heap_free(c);
 }
 
-static void add_connection(struct tj_grpc *g, int fd)
+/* Takes no new calls; those that are there are answered. */
+static void leave(struct connection *c)
+{
+    if (c->leaving)
+        return;
+    c->leaving = true;
+    c->leave_ns = tj_mono_ns();
+    (void)nghttp2_submit_goaway(
+        c->session, NGHTTP2_FLAG_NONE,
+        nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
+        NULL, 0);
+}
+
+static void add_connection(struct tj_grpc *g, int fd, struct tj_peer peer)
 {
     struct connection *c = tj_heap_new(sizeof *c);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     int on = 1;
     c->grpc = g;
     c->fd = fd;
+    c->peer = peer;
     c->idle_ns = tj_mono_ns();
     c->next = g->connections;
     if (c->next)
@@ -507,32 +546,72 @@ static void add_connection(struct tj_grpc *g, int fd)
                 epoll_ctl(g->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0;
 }
 
+/* Has this address as many as it may? */
+static bool has_enough(const struct tj_grpc *g, const struct tj_peer *peer)
+{
+    unsigned same = 0;
+    if (peer->is_loopback)
+        return false;
+    for (const struct connection *c = g->connections; c; c = c->next)
+        same += tj_peer_eq(&c->peer, peer);
+    return same >= g->options.connections_per_address_max;
+}
+
+/* When connections run out, the one that is idle longest goes: its client
+ * comes again when it has something to say. */
+static bool make_place(struct tj_grpc *g)
+{
+    struct connection *longest = NULL;
+    if (atomic_load(&g->connection_count) < g->options.connections_max)
+        return true;
+    for (struct connection *c = g->connections; c; c = c->next)
+        if (!c->calls && !c->leaving && !c->failed &&
+            (!longest || c->idle_ns < longest->idle_ns))
+            longest = c;
+    if (!longest || tj_ns_since(longest->idle_ns, tj_mono_ns()) <
+                        SHED_IDLE_MS_MIN * TJ_NS_PER_MS)
+        return false;
+    leave(longest);
+    return true;
+}
+
+static void heed_listener(struct tj_grpc *g, bool heed)
+{
+    struct epoll_event event = {.events = heed ? EPOLLIN : 0, .data.ptr = g};
+    if (g->deaf == !heed || g->options.listen_fd < 0)
+        return;
+    g->deaf = !heed;
+    (void)epoll_ctl(g->epoll_fd, EPOLL_CTL_MOD, g->options.listen_fd, &event);
+}
+
 static void accept_all(struct tj_grpc *g)
 {
     for (;;) {
-        int fd = accept(g->options.listen_fd, NULL, NULL);
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof from;
+        int fd = accept(g->options.listen_fd, (struct sockaddr *)&from, &size);
+        /* Until the next sweep, or it would be told at once again. */
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+                       errno == ENOBUFS))
+            heed_listener(g, false);
         if (fd < 0)
             return;
-        if (atomic_load(&g->connection_count) < g->options.connections_max)
-            add_connection(g, fd);
+        struct tj_peer peer = tj_peer_of((struct sockaddr *)&from);
+        if (!has_enough(g, &peer) && make_place(g))
+            add_connection(g, fd, peer);
         else
             (void)close(fd);
     }
 }
 
-static void read_all(struct connection *c, uint8_t room[READ_BYTES])
+/* Once: one that sends without end waits for its next turn like others. */
+static void read_some(struct connection *c, uint8_t room[READ_BYTES])
 {
-    for (;;) {
-        ssize_t n = recv(c->fd, room, READ_BYTES, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
-        c->failed =
-            n <= 0 || nghttp2_session_mem_recv(c->session, room, (size_t)n) < 0;
-        if (c->failed || n < READ_BYTES)
-            return;
-    }
+    ssize_t n = recv(c->fd, room, READ_BYTES, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    c->failed =
+        n <= 0 || nghttp2_session_mem_recv(c->session, room, (size_t)n) < 0;
 }
 
 /* False: the socket takes no more now. */
@@ -572,25 +651,18 @@ static void flush(struct connection *c)
 
 /* -- time, and the end ---------------------------------------------------- */
 
-/* Takes no new calls; those that are there are answered. */
-static void leave(struct connection *c)
-{
-    if (c->leaving)
-        return;
-    c->leaving = true;
-    (void)nghttp2_submit_goaway(
-        c->session, NGHTTP2_FLAG_NONE,
-        nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
-        NULL, 0);
-}
-
 static void sweep_connection(struct connection *c, uint64_t now_ns)
 {
     const struct tj_http_options *o = &c->grpc->options;
     if (!c->calls && now_ns - c->idle_ns > o->idle_ms * TJ_NS_PER_MS)
         leave(c);
+    /* What is still to be sent is not taken. */
+    if (c->leaving && !c->calls &&
+        tj_ns_since(c->leave_ns > c->idle_ns ? c->leave_ns : c->idle_ns,
+                    now_ns) > o->request_ms * TJ_NS_PER_MS)
+        c->failed = true;
     for (struct call *call = c->calls; call; call = call->next) {
-        uint64_t age_ms = (now_ns - call->start_ns) / TJ_NS_PER_MS;
+        uint64_t age_ms = tj_ns_since(call->since_ns, now_ns) / TJ_NS_PER_MS;
         if (call->working || age_ms < o->request_ms)
             continue;
         /* Not all of it came, or its answer is not taken. */
@@ -604,10 +676,11 @@ static void sweep_connection(struct connection *c, uint64_t now_ns)
 
 static bool is_over(const struct connection *c)
 {
+    if (c->failed)
+        return true;
     bool quiet = !nghttp2_session_want_read(c->session) &&
                  !nghttp2_session_want_write(c->session);
-    return c->failed ||
-           (!c->unsent_len && (quiet || (c->leaving && !c->calls)));
+    return !c->unsent_len && (quiet || (c->leaving && !c->calls));
 }
 
 static void settle(struct tj_grpc *g, uint64_t *swept_ns)
@@ -615,8 +688,10 @@ static void settle(struct tj_grpc *g, uint64_t *swept_ns)
     uint64_t now_ns = tj_mono_ns();
     bool sweep = now_ns - *swept_ns > TICK_MS * TJ_NS_PER_MS;
     bool draining = atomic_load(&g->draining);
-    if (sweep)
+    if (sweep) {
         *swept_ns = now_ns;
+        heed_listener(g, true);
+    }
     for (struct connection *c = g->connections, *next; c; c = next) {
         next = c->next;
         if (!c->failed && draining)
@@ -651,7 +726,7 @@ static void take_event(struct tj_grpc *g, const struct epoll_event *event,
     } else {
         struct connection *c = event->data.ptr;
         if (!c->failed && event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-            read_all(c, room);
+            read_some(c, room);
     }
 }
 

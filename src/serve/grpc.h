@@ -19,7 +19,7 @@
 struct tj_grpc;
 
 /* options->listen_fd is taken over, also on failure; the rest is as for
- * HTTP.  connections_per_address_max is not looked at. */
+ * HTTP. */
 bool tj_grpc_open(const struct tj_http_options *options, struct tj_grpc **out,
                   struct tj_err *err) TJ_MUST_USE;
 /* Connections that are open. */

@@ -422,6 +422,7 @@ static bool open_http(struct tj_serve *s, struct tj_err *err)
     atomic_store(&s->http, http);
     options.listen_fd = grpc_fd;
     options.connections_max = all / 5;
+    options.connections_per_address_max /= 4;
     if (o->grpc && !tj_grpc_open(&options, &grpc, err))
         return false;
     atomic_store(&s->grpc, grpc);

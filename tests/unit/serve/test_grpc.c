@@ -8,8 +8,11 @@
 #include <netinet/in.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "serve/grpc.h"
@@ -38,9 +41,18 @@ static bool admit(void *ctx, struct tj_request *rq, struct tj_answer *out)
     return false;
 }
 
+/* Later than a call may take to come. */
+static void be_late(void)
+{
+    struct timespec wait = {.tv_sec = 1, .tv_nsec = 300000000};
+    (void)nanosleep(&wait, NULL);
+}
+
 static void run(void *ctx, struct tj_request *rq, struct tj_answer *out)
 {
     (void)ctx;
+    if (tj_request_header(rq, TJ_STR("x-late")).len)
+        be_late();
     out->status = 200;
     out->content_type = TJ_STR("application/x-protobuf");
     out->body = tj_str_printf(
@@ -71,7 +83,7 @@ static void end(void *ctx, const struct tj_http_end *end)
 
 static const struct tj_http_ops ops = {admit, run, busy, too_large, end};
 
-static int setup(void **state)
+static int setup_for(void **state, unsigned idle_ms)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct tj_pool_options pool = {4, 1000, 1000};
@@ -81,7 +93,8 @@ static int setup(void **state)
     struct tj_http_options o = {
         .body_bytes_max = BODY_MAX,
         .connections_max = 8,
-        .idle_ms = 1000,
+        .connections_per_address_max = 4,
+        .idle_ms = idle_ms,
         .request_ms = 1000,
         .room = &f->room,
         .pool = f->pool,
@@ -93,6 +106,16 @@ static int setup(void **state)
     assert_ok(tj_grpc_open(&o, &f->grpc, &err), err);
     *state = f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_for(state, 1000);
+}
+
+static int setup_patient(void **state)
+{
+    return setup_for(state, 60000);
 }
 
 static int teardown(void **state)
@@ -113,6 +136,7 @@ struct result {
     char body[256];
     size_t body_len;
     bool closed;
+    bool refused; /* the server would have it sent again */
 };
 
 struct upload {
@@ -172,14 +196,15 @@ static int on_close(nghttp2_session *s, int32_t stream, uint32_t code,
 {
     struct client *c = ctx;
     c->results[stream].closed = true;
+    c->results[stream].refused = code == NGHTTP2_REFUSED_STREAM;
     c->open--;
     return 0;
 }
 
-static void client_open(struct client *c, const struct fixture *f)
+static void client_use(struct client *c, int fd)
 {
     nghttp2_session_callbacks *callbacks;
-    *c = (struct client){.fd = dial(f)};
+    *c = (struct client){.fd = fd};
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
@@ -188,6 +213,11 @@ static void client_open(struct client *c, const struct fixture *f)
     assert_int_equal(nghttp2_session_client_new(&c->session, callbacks, c), 0);
     nghttp2_session_callbacks_del(callbacks);
     assert_int_equal(nghttp2_submit_settings(c->session, 0, NULL, 0), 0);
+}
+
+static void client_open(struct client *c, const struct fixture *f)
+{
+    client_use(c, dial(f));
 }
 
 static void client_close(struct client *c)
@@ -448,6 +478,252 @@ static void connections_that_go(void **state)
     tj_arena_release(&a);
 }
 
+/* An answer that comes late has its own time to be taken: here until the
+ * client makes place for it. */
+static void late_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct tj_arena a = {0};
+    static struct client c;
+    nghttp2_nv late = pair("x-late", "1");
+    nghttp2_settings_entry none = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+    client_open(&c, f);
+    assert_int_equal(nghttp2_submit_settings(c.session, 0, &none, 1), 0);
+    int32_t id = post(&c, EXPORT, framed(&a, 0, 10), &late);
+    client_send(&c);
+    be_late(); /* until there is an answer */
+    struct timespec wait = {.tv_nsec = 600000000};
+    (void)nanosleep(&wait, NULL); /* and a sweep or two */
+    assert_int_equal(nghttp2_submit_window_update(c.session, 0, id, 1 << 20),
+                     0);
+    client_run(&c);
+    assert_string_equal(c.results[id].code, "0");
+    client_close(&c);
+    tj_arena_release(&a);
+}
+
+/* -- clients that mean ill ------------------------------------------------ */
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                              "\0\0\0\4\0\0\0\0\0";
+
+/* The server's end of fd, which is in this process. */
+static int server_end(int fd)
+{
+    struct sockaddr_in ours = {0}, theirs = {0};
+    uint64_t end_ns = tj_mono_ns() + WAIT_MS * TJ_NS_PER_MS;
+    socklen_t size = sizeof ours;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&ours, &size), 0);
+    for (;;) {
+        for (int i = 3; i < 256; i++) {
+            size = sizeof theirs;
+            if (i != fd && !getpeername(i, (struct sockaddr *)&theirs, &size) &&
+                theirs.sin_port == ours.sin_port)
+                return i;
+        }
+        assert_true(tj_mono_ns() < end_ns);
+    }
+}
+
+/* One that asks for acknowledgements and takes none has no call, and
+ * something is left to be sent: it is let go all the same. */
+static void takes_nothing(void **state)
+{
+    enum { PINGS = 700, PING_BYTES = 17 };
+    struct fixture *f = *state;
+    static char pings[PINGS * PING_BYTES];
+    int least = 1;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)f->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    (void)setsockopt(server_end(fd), SOL_SOCKET, SO_SNDBUF, &least,
+                     sizeof least);
+    for (size_t i = 0; i < PINGS; i++)
+        memcpy(pings + i * PING_BYTES, "\0\0\10\6\0\0\0\0\0", 9);
+    (void)send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL);
+    (void)send(fd, pings, sizeof pings, MSG_NOSIGNAL);
+    uint64_t end_ns = tj_mono_ns() + 20 * TJ_NS_PER_SECOND;
+    while (tj_grpc_connections(f->grpc))
+        assert_true(tj_mono_ns() < end_ns);
+    (void)close(fd);
+}
+
+struct flood {
+    pthread_t thread;
+    int fd;
+    atomic_size_t sent_bytes;
+    atomic_bool over;
+};
+
+/* PRIORITY, which asks for nothing and need not be answered. */
+static void *send_nonsense(void *arg)
+{
+    enum { FRAME_BYTES = 14 };
+    static char frames[70000 * FRAME_BYTES];
+    struct flood *flood = arg;
+    for (size_t i = 0; i < sizeof frames; i += FRAME_BYTES)
+        memcpy(frames + i, "\0\0\5\2\0\0\0\0\3\0\0\0\0\1", FRAME_BYTES);
+    (void)send(flood->fd, preface, sizeof preface - 1, MSG_NOSIGNAL);
+    for (size_t at = 0; !atomic_load(&flood->over);) {
+        ssize_t n =
+            send(flood->fd, frames + at, sizeof frames - at, MSG_NOSIGNAL);
+        if (n <= 0)
+            break;
+        at = (at + (size_t)n) % sizeof frames;
+        atomic_fetch_add(&flood->sent_bytes, (size_t)n);
+    }
+    return NULL;
+}
+
+/* One that never stops to send has its turn, and the others theirs. */
+static void floods_leave_room(void **state)
+{
+    struct fixture *f = *state;
+    struct tj_arena a = {0};
+    static struct client c;
+    struct flood flood = {.fd = dial(f)};
+    assert_int_equal(pthread_create(&flood.thread, NULL, send_nonsense, &flood),
+                     0);
+    uint64_t end_ns = tj_mono_ns() + 60 * TJ_NS_PER_SECOND;
+    while (atomic_load(&flood.sent_bytes) < 256 << 20)
+        assert_true(tj_mono_ns() < end_ns);
+    end_ns = tj_mono_ns() + 10 * TJ_NS_PER_SECOND;
+    for (int i = 0; i < 100; i++) {
+        client_open(&c, f);
+        int32_t id = post(&c, EXPORT, framed(&a, 0, 1000), NULL);
+        client_run(&c);
+        assert_string_equal(c.results[id].code, "0");
+        client_close(&c);
+    }
+    assert_true(tj_mono_ns() < end_ns);
+    (void)shutdown(flood.fd, SHUT_RDWR);
+    assert_int_equal(pthread_join(flood.thread, NULL), 0);
+    (void)close(flood.fd);
+    tj_arena_release(&a);
+}
+
+/* Heads are small on the way (a header that was sent before is one byte) and
+ * large here: what all of them take is bounded as bodies are. */
+static void large_heads(void **state)
+{
+    enum { CONNECTIONS = 6, HEAD_BYTES = 3000, HEADERS = 9 };
+    struct fixture *f = *state;
+    struct tj_arena a = {0};
+    static struct client clients[CONNECTIONS];
+    static char large[HEAD_BYTES + 1];
+    size_t refused = 0;
+    memset(large, 'x', HEAD_BYTES);
+    nghttp2_nv head[5 + HEADERS] = {
+        pair(":method", "POST"),
+        pair(":scheme", "http"),
+        pair(":path", EXPORT),
+        pair(":authority", "localhost:4317"),
+        pair("content-type", "application/grpc"),
+    };
+    for (size_t i = 5; i < TJ_COUNT(head); i++)
+        head[i] = pair("x-large", large);
+    f->room.bytes_max = 4 << 20;
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        struct client *c = &clients[i];
+        client_open(c, f);
+        for (int n = 0; n < CALLS; n++) {
+            int32_t id =
+                (int32_t)nghttp2_session_get_next_stream_id(c->session);
+            c->uploads[id] = (struct upload){.stuck = true};
+            nghttp2_data_provider data = {{.ptr = &c->uploads[id]},
+                                          read_upload};
+            assert_int_equal(nghttp2_submit_request(c->session, NULL, head,
+                                                    TJ_COUNT(head), &data,
+                                                    NULL),
+                             id);
+            c->open++;
+        }
+        client_send(c);
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        client_run(&clients[i]); /* what is stuck is reset in time */
+        for (int n = 0; n < CALLS; n++)
+            refused += clients[i].results[2 * n + 1].refused;
+        client_close(&clients[i]);
+    }
+    /* Each takes 27,000 bytes and more. */
+    assert_true(refused >= CONNECTIONS * CALLS - (4 << 20) / 27000);
+    assert_true(refused < CONNECTIONS * CALLS);
+    uint64_t end_ns = tj_mono_ns() + WAIT_MS * TJ_NS_PER_MS;
+    while (tj_grpc_connections(f->grpc))
+        assert_true(tj_mono_ns() < end_ns);
+    tj_arena_release(&a);
+}
+
+/* Connections that are there and say nothing shut nobody out. */
+static void idle_ones_make_place(void **state)
+{
+    enum { PLACES = 8 };
+    struct fixture *f = *state;
+    struct tj_arena a = {0};
+    static struct client c;
+    int idle[PLACES];
+    for (size_t i = 0; i < PLACES; i++) {
+        idle[i] = dial(f);
+        (void)send(idle[i], preface, sizeof preface - 1, MSG_NOSIGNAL);
+    }
+    uint64_t end_ns = tj_mono_ns() + 20 * TJ_NS_PER_SECOND;
+    for (bool answered = false; !answered;) {
+        assert_true(tj_mono_ns() < end_ns);
+        client_open(&c, f);
+        int32_t id = post(&c, EXPORT, framed(&a, 0, 10), NULL);
+        client_run(&c);
+        answered = !strcmp(c.results[id].code, "0");
+        client_close(&c);
+    }
+    for (size_t i = 0; i < PLACES; i++)
+        (void)close(idle[i]);
+    tj_arena_release(&a);
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+    return (uint64_t)t.tv_sec * TJ_NS_PER_SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* A connection that cannot be accepted is no reason to be busy, and is
+ * accepted when it can. */
+static void no_more_files(void **state)
+{
+    struct fixture *f = *state;
+    struct tj_arena a = {0};
+    static struct client c;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    int next = dup(0); /* the lowest number that is free */
+    assert_true(next >= 0);
+    (void)close(next);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    none.rlim_cur = (rlim_t)next + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)f->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    uint64_t begun_ns = cpu_ns();
+    be_late();
+    uint64_t used_ns = cpu_ns() - begun_ns;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(used_ns < TJ_NS_PER_SECOND / 2);
+    client_use(&c, fd);
+    int32_t id = post(&c, EXPORT, framed(&a, 0, 10), NULL);
+    client_run(&c);
+    assert_string_equal(c.results[id].code, "0");
+    client_close(&c);
+    tj_arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +734,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(stuck_call, setup, teardown),
         cmocka_unit_test_setup_teardown(drains, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_that_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(takes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(floods_leave_room, setup_patient,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(large_heads, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_ones_make_place, setup_patient,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(no_more_files, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
