@@ -575,12 +575,13 @@ static bool make_place(struct tj_grpc *g)
     return true;
 }
 
-static void heed_listener(struct tj_grpc *g, bool heed)
+/* events: EPOLLIN, or 0 for not to listen. */
+static void heed_listener(struct tj_grpc *g, uint32_t events)
 {
-    struct epoll_event event = {.events = heed ? EPOLLIN : 0, .data.ptr = g};
-    if (g->deaf == !heed || g->options.listen_fd < 0)
+    struct epoll_event event = {.events = events, .data.ptr = g};
+    if (g->deaf == !events || g->options.listen_fd < 0)
         return;
-    g->deaf = !heed;
+    g->deaf = !events;
     (void)epoll_ctl(g->epoll_fd, EPOLL_CTL_MOD, g->options.listen_fd, &event);
 }
 
@@ -593,7 +594,7 @@ static void accept_all(struct tj_grpc *g)
         /* Until the next sweep, or it would be told at once again. */
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
                        errno == ENOBUFS))
-            heed_listener(g, false);
+            heed_listener(g, 0);
         if (fd < 0)
             return;
         struct tj_peer peer = tj_peer_of((struct sockaddr *)&from);
@@ -690,7 +691,7 @@ static void settle(struct tj_grpc *g, uint64_t *swept_ns)
     bool draining = atomic_load(&g->draining);
     if (sweep) {
         *swept_ns = now_ns;
-        heed_listener(g, true);
+        heed_listener(g, EPOLLIN);
     }
     for (struct connection *c = g->connections, *next; c; c = next) {
         next = c->next;

@@ -807,17 +807,17 @@ static void take_pending(struct tj_http *h)
  * number is nobody else's while that thread might still look at it. */
 static void stop_listening(struct tj_http *h)
 {
-    if (h->quiesced)
-        return;
     h->quiesced = true;
     (void)MHD_quiesce_daemon(h->daemon);
-    take_pending(h);
-    (void)shutdown(h->options.listen_fd, SHUT_RDWR);
 }
 
 void tj_http_drain(struct tj_http *h)
 {
-    stop_listening(h);
+    if (!h->quiesced) {
+        stop_listening(h);
+        take_pending(h);
+        (void)shutdown(h->options.listen_fd, SHUT_RDWR);
+    }
     (void)pthread_mutex_lock(&h->lock);
     h->draining = true;
     (void)pthread_mutex_unlock(&h->lock);
@@ -828,7 +828,8 @@ void tj_http_close(struct tj_http *h)
 {
     if (!h)
         return;
-    stop_listening(h);
+    if (!h->quiesced)
+        stop_listening(h);
     MHD_stop_daemon(h->daemon);
     (void)close(h->options.listen_fd);
     (void)pthread_mutex_destroy(&h->lock);

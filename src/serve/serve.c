@@ -36,7 +36,8 @@ enum {
     SWEEP_MS = 250,
     WORKER_IDLE_MS = 5000,
     SLOW_MS = 2000,       /* an answer that took longer is logged */
-    SPARE_FILES = 128,    /* for the store and the like */
+    SPARE_FILES = 64,     /* for the store and the like, */
+    WORKER_FILES = 3,     /* which has some open for each that is at work */
     TRIM_AFTER_MS = 5000, /* of quiet */
     TRIM_AGAIN_MS = 2 * WORKER_IDLE_MS,
 };
@@ -291,12 +292,13 @@ static void prepare_signals(void)
 
 /* As many connections as the system lets us have, with some files to spare,
  * but no more than most. */
-static unsigned connections_possible(unsigned most)
+static unsigned connections_possible(unsigned most, unsigned workers)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return TJ_CONNECTIONS_MAX / 8;
-    rlim_t want = most + SPARE_FILES;
+    rlim_t spare = SPARE_FILES + WORKER_FILES * (rlim_t)workers;
+    rlim_t want = most + spare;
     if (files.rlim_cur < want) {
         files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
         (void)setrlimit(RLIMIT_NOFILE, &files);
@@ -304,9 +306,8 @@ static unsigned connections_possible(unsigned most)
     }
     if (files.rlim_cur >= want)
         return most;
-    return files.rlim_cur / 2 > SPARE_FILES
-               ? (unsigned)files.rlim_cur - SPARE_FILES
-               : SPARE_FILES;
+    rlim_t half = files.rlim_cur / 2;
+    return (unsigned)(half > spare ? files.rlim_cur - spare : half);
 }
 
 static bool open_auth(struct tj_serve *s, tj_str store_url, struct tj_err *err)
@@ -397,7 +398,8 @@ static bool open_http(struct tj_serve *s, struct tj_err *err)
 {
     const struct tj_serve_options *o = &s->options;
     unsigned grpc_max = o->grpc ? TJ_GRPC_CONNECTIONS_MAX : 0;
-    unsigned all = connections_possible(TJ_CONNECTIONS_MAX + grpc_max);
+    unsigned all =
+        connections_possible(TJ_CONNECTIONS_MAX + grpc_max, o->workers_max);
     struct tj_http_options options = {
         .body_bytes_max = o->body_bytes_max,
         .connections_max = o->grpc ? all - all / 5 : all,
