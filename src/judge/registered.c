@@ -174,10 +174,12 @@ bool tj_registered_find(struct tj_store *st, tj_str name, uint32_t version,
     struct tj_scorers scorers = {0};
     int64_t experiment_id = 0;
     tj_str rest;
+    if (tj_store_wants_mlflow_judges(st))
+        return tj_store_find_judge(st, name, version, a, out, err);
     /* Any version of a file hides all scorers of its name. */
     if (!tj_store_find_judge(st, name, 0, a, &row, err))
         return false;
-    if (row.version || tj_store_wants_mlflow_judges(st))
+    if (row.version)
         return tj_store_find_judge(st, name, version, a, out, err);
     if (!tj_scorers_find(st, TJ_SCORERS_EVERYWHERE, name, a, &scorers, err))
         return false;

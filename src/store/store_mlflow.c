@@ -139,7 +139,9 @@ static bool send_doom(struct tj_mlflow *m, const struct doom *d,
     const struct tj_json *root = NULL;
     uint64_t n = 0;
     tj_mlflow_forget(m);
-    if (!tj_mlflow_ask(m, &r, a, &root, err))
+    bool ok = tj_mlflow_ask(m, &r, a, &root, err);
+    tj_mlflow_unsee(m);
+    if (!ok)
         return false;
     (void)!tj_json_u64_loose(tj_json_find(root, TJ_STR("traces_deleted")), &n);
     *deleted += n;
@@ -363,6 +365,7 @@ static void mlflow_close(struct tj_store *st)
     tj_arena_release(&m->places_arena);
     tj_arena_release(&m->names_arena);
     tj_arena_release(&m->memo.arena);
+    tj_arena_release(&m->seen_arena);
     tj_arena_release(&m->arena);
     tj_heap_free(m);
 }
@@ -420,6 +423,7 @@ bool tj_store_mlflow_open(tj_str url, const struct tj_store_options *options,
         return false;
     }
     tj_map_init(&m->odd_ids, &m->names_arena);
+    tj_map_init(&m->seen, &m->seen_arena);
     (void)pthread_mutex_init(&m->lock, NULL);
     *out = &m->front;
     return true;

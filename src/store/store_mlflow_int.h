@@ -43,6 +43,12 @@ struct tj_mlflow_memo {
     uint64_t writes; /* that began or ended since the store was opened */
 };
 
+/* Of a trace that some answer showed. */
+struct tj_mlflow_seen {
+    tj_str experiment; /* its id */
+    uint64_t ns;       /* monotonic: when, the last time */
+};
+
 struct tj_mlflow {
     struct tj_store front; /* first */
     struct tj_arena arena; /* of the members up to lock */
@@ -64,6 +70,8 @@ struct tj_mlflow {
     struct tj_arena names_arena;
     struct tj_map odd_ids; /* trace id bytes -> tj_str, as the server has it */
     struct tj_mlflow_memo memo;
+    struct tj_arena seen_arena;
+    struct tj_map seen; /* trace id bytes -> struct tj_mlflow_seen */
 };
 struct tj_mlflow *tj_mlflow_self(struct tj_store *st);
 
@@ -171,6 +179,11 @@ tj_str tj_mlflow_id_text(struct tj_mlflow *m, tj_trace_id id,
                          struct tj_arena *a);
 /* Notes a trace id that is not written as "tr-" and 32 digits. */
 void tj_mlflow_note_id(struct tj_mlflow *m, tj_trace_id id, tj_str text);
+/* Is it known without asking that this trace is there?  Its experiment's id. */
+bool tj_mlflow_saw(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
+                   tj_str *experiment, uint64_t *age_ns);
+/* When traces are deleted. */
+void tj_mlflow_unsee(struct tj_mlflow *m);
 /* One TraceInfoV3 into batch, and what is known without spans. */
 bool tj_mlflow_take_info(struct tj_mlflow *m, const struct tj_json *v,
                          struct tj_batch *batch, struct tj_trace_info *out,

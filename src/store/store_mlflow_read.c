@@ -18,6 +18,8 @@
 #include "trace/build.h"
 #include "trace/mlflow_read.h"
 
+enum { SEEN_MAX = 4096 }; /* traces; then all are forgotten */
+
 /* -- ids ------------------------------------------------------------------- */
 
 static tj_str bytes_of(const tj_trace_id *id)
@@ -59,6 +61,50 @@ tj_str tj_mlflow_id_text(struct tj_mlflow *m, tj_trace_id id,
         text = tj_str_dup(a, *(const tj_str *)e->ptr);
     (void)pthread_mutex_unlock(&m->lock);
     return text;
+}
+
+/* -- traces that are there ------------------------------------------------- */
+
+void tj_mlflow_unsee(struct tj_mlflow *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    tj_arena_release(&m->seen_arena);
+    tj_map_init(&m->seen, &m->seen_arena);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+static void see(struct tj_mlflow *m, tj_trace_id id, tj_str experiment)
+{
+    struct tj_arena *a = &m->seen_arena;
+    bool fresh = false;
+    (void)pthread_mutex_lock(&m->lock);
+    struct tj_map_entry *e = tj_map_find(&m->seen, bytes_of(&id));
+    if (!e) {
+        if (m->seen.count == SEEN_MAX) {
+            tj_arena_release(a);
+            tj_map_init(&m->seen, a);
+        }
+        e = tj_map_add(&m->seen, tj_str_dup(a, bytes_of(&id)), &fresh);
+        struct tj_mlflow_seen *seen = tj_arena_new(a, struct tj_mlflow_seen);
+        seen->experiment = tj_str_dup(a, experiment);
+        e->ptr = seen;
+    }
+    ((struct tj_mlflow_seen *)e->ptr)->ns = tj_mono_ns();
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+bool tj_mlflow_saw(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
+                   tj_str *experiment, uint64_t *age_ns)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    const struct tj_map_entry *e = tj_map_find(&m->seen, bytes_of(&id));
+    if (e) {
+        const struct tj_mlflow_seen *seen = e->ptr;
+        *experiment = tj_str_dup(a, seen->experiment);
+        *age_ns = tj_mono_ns() - seen->ns;
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+    return e;
 }
 
 /* -- infos ----------------------------------------------------------------- */
@@ -108,6 +154,7 @@ static void take_experiment(struct tj_mlflow *m, struct tj_trace_info *info,
                             struct tj_arena *a)
 {
     tj_str id = info->experiment.len ? info->experiment : TJ_STR("0");
+    see(m, info->trace_id, id);
     tj_str name = tj_mlflow_place_name(m, id, a);
     if (!tj_str_to_u64(id, &info->experiment_id))
         info->experiment_id = 0;

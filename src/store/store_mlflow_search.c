@@ -37,6 +37,7 @@ enum {
      * server that cannot be asked. */
     RESOLVE_ROWS_MAX = 5000,
     SESSION_ROWS_MAX = 5000, /* traces of one session */
+    RESOLVE_SECONDS = 10,    /* that a trace, once seen, is taken to be there */
 };
 
 /* -- several walks as one -------------------------------------------------- */
@@ -541,17 +542,34 @@ static bool see_prefix(struct tj_store *st, struct prefix *p,
     return true;
 }
 
+/* Most ids are those of a list that was just read. */
+static bool is_there(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
+                     bool *out, struct tj_err *err)
+{
+    const struct tj_json *v = NULL;
+    tj_str experiment;
+    uint64_t age_ns = 0;
+    *out = tj_mlflow_saw(m, id, a, &experiment, &age_ns) &&
+           age_ns < RESOLVE_SECONDS * TJ_NS_PER_SECOND;
+    if (*out)
+        return true;
+    if (!tj_mlflow_read_info(m, id, a, &v, err))
+        return false;
+    *out = v;
+    return true;
+}
+
 bool tj_mlflow_resolve(struct tj_store *st, const tj_trace_id range[2],
                        tj_trace_id *out, size_t *count, struct tj_err *err)
 {
     struct tj_mlflow *m = tj_mlflow_self(st);
     struct tj_arena a = {0};
     struct prefix p = {.range = range};
+    bool there = false;
     bool ok;
     if (tj_trace_id_eq(range[0], range[1])) {
-        const struct tj_json *v = NULL;
-        ok = tj_mlflow_read_info(m, range[0], &a, &v, err);
-        if (ok && v)
+        ok = is_there(m, range[0], &a, &there, err);
+        if (ok && there)
             see(&p, range[0]);
     } else {
         ok = see_prefix(st, &p, &a, err);

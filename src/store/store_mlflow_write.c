@@ -104,7 +104,9 @@ static bool of_subject(struct sending *s, const struct tj_trace_info *info,
     tj_str subject = tj_pairs_find(&info->tags, TJ_STR("tracejudge.subject"));
     const struct tj_json *v = NULL;
     tj_trace_id id;
-    if (!tj_trace_id_parse(subject, &id))
+    uint64_t age_ns = 0;
+    if (!tj_trace_id_parse(subject, &id) ||
+        tj_mlflow_saw(s->m, id, &s->scratch, out, &age_ns))
         return true;
     if (!tj_mlflow_read_info(s->m, id, &s->scratch, &v, err))
         return false;

@@ -96,6 +96,16 @@ def test_a_lost_answer_is_not_a_second_feedback(case):
     judged(case, faults=[{"match": f"POST /api/3.0/mlflow/traces/{TRACE}", "kind": "do-cut"}])
 
 
+def test_six_requests_for_each_trace(case):
+    """Info and spans, the judge's run and its info, what is said already and what is new."""
+    with Mlflow(case) as server:
+        server.tell(log=[], traces=[{"info": {**INFO, "trace_id": f"tr-{n:032x}"}, "spans": [SPAN], "artifact": None} for n in range(1, 21)])
+        path = case.write("no_errors.md", JUDGE)
+        assert len(case.ok("judge", path, "--filter", "name = 'root'", "--json").json()) == 20
+        seen = server.look()["log"]
+        assert len(seen) <= 6 * 20 + 4, (len(seen), seen[:40])
+
+
 def test_dry_run_writes_nothing(case):
     with Mlflow(case) as server:
         case.ok("judge", case.write("no_errors.md", JUDGE), TRACE, "--dry-run")
