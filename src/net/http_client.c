@@ -118,6 +118,11 @@ static void note_failure(struct tj_http_call *call, CURLcode code)
     if (call->body.full)
         (void)tj_fail(err, TJ_E_LIMIT, "the response body is over %zu bytes",
                       call->body.bytes_max);
+    else if (call->header_bytes > HEADER_BYTES_MAX)
+        (void)tj_fail(err, TJ_E_LIMIT,
+                      "the response's headers are over %zu "
+                      "bytes",
+                      HEADER_BYTES_MAX);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         (void)tj_fail(err, TJ_E_BUSY, "timed out: %s", why);
     /* An answer that is not HTTP has the same code as a URL that is not. */
