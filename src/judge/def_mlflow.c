@@ -182,13 +182,11 @@ bool tj_judge_def_write_mlflow(const struct tj_judge_def *def, tj_str source,
     tj_jw_key_str(&w, "name", def->name);
     tj_jw_key(&w, TJ_STR("aggregations"));
     tj_jw_null(&w);
-    tj_jw_key(&w, TJ_STR("description"));
+    /* Clients before 3.6 refuse a scorer that has either of them. */
     if (def->description.len)
-        tj_jw_str(&w, def->description);
-    else
-        tj_jw_null(&w);
-    tj_jw_key_bool(&w, "is_session_level_scorer",
-                   (def->vars & TJ_VAR_CONVERSATION) != 0);
+        tj_jw_key_str(&w, "description", def->description);
+    if (def->vars & TJ_VAR_CONVERSATION)
+        tj_jw_key_bool(&w, "is_session_level_scorer", true);
     tj_jw_key_str(&w, "mlflow_version", TJ_STR("3.4.0"));
     tj_jw_key_u64(&w, "serialization_version", 1);
     tj_jw_key(&w, TJ_STR("instructions_judge_pydantic_data"));
