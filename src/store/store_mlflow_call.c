@@ -382,8 +382,8 @@ bool tj_mlflow_ask(struct tj_mlflow *m, const struct tj_mlflow_request *r,
     path = tj_str_cut(&path, '?');
     if (reply.no_route)
         return tj_fail(err, TJ_E_BACKEND,
-                       "%.*s is no MLflow server of version 3: it does not "
-                       "know %.*s",
+                       "%.*s is no MLflow server of version 3.2 or newer: it "
+                       "does not know %.*s",
                        TJ_STR_ARG(m->base), TJ_STR_ARG(path));
     if (reply.absent)
         return tj_fail(err, TJ_E_BACKEND, "%.*s: %.*s", TJ_STR_ARG(m->base),

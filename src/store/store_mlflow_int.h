@@ -60,9 +60,10 @@ struct tj_mlflow {
     bool read_only;
     uint64_t timeout_ms;
     uint64_t retry_ms;
-    atomic_bool reached;  /* some answer came from there */
-    atomic_bool no_spans; /* it takes none over OTLP */
-    pthread_mutex_t lock; /* guards what follows */
+    atomic_bool reached;       /* some answer came from there */
+    atomic_bool no_spans;      /* it keeps none that come over OTLP */
+    atomic_bool version_asked; /* whether it does */
+    pthread_mutex_t lock;      /* guards what follows */
     struct tj_mlflow_lane *idle;
     struct tj_arena places_arena;
     tj_mlflow_places places; /* active experiments, as of places_ns */

@@ -6,8 +6,10 @@
  * All of these are upserts, so a batch can be sent again.  It is not a
  * transaction: a failure in the middle leaves what went before.
  *
- * Servers before 3.6, and some that stand behind a proxy, know no /v1/traces.
+ * Servers before 3.5, and some that stand behind a proxy, know no /v1/traces.
  * That is found out with the first trace (store.h: tj_store_keeps_traces).
+ * 3.5 takes spans, and no request of it gives them back; so its version is
+ * asked for before.
  *
  * The experiment: the one that the URL names; else for the run of a judge that
  * of the trace it judged; else the one that the batch names, made when it is
@@ -161,6 +163,44 @@ static bool choose_experiment(struct sending *s,
     return true;
 }
 
+/* -- does it keep spans? --------------------------------------------------- */
+
+static bool fail_no_spans(struct tj_mlflow *m, struct tj_err *err)
+{
+    atomic_store(&m->no_spans, true);
+    return tj_fail(err, TJ_E_BACKEND,
+                   "%.*s keeps no spans that come over OTLP: it needs MLflow "
+                   "3.6",
+                   TJ_STR_ARG(m->base));
+}
+
+/* "3.5.1" is; what is no such number is not known to be. */
+static bool is_too_old(tj_str version)
+{
+    uint64_t major = 0;
+    uint64_t minor = 0;
+    tj_str rest = version;
+    tj_str first = tj_str_cut(&rest, '.');
+    tj_str second = tj_str_cut(&rest, '.');
+    return tj_str_to_u64(first, &major) && tj_str_to_u64(second, &minor) &&
+           (major < 3 || (major == 3 && minor < 6));
+}
+
+static bool check_version(struct sending *s, struct tj_err *err)
+{
+    tj_str version = {0};
+    struct tj_err ignored = {0};
+    if (atomic_load(&s->m->no_spans))
+        return fail_no_spans(s->m, err);
+    if (atomic_load(&s->m->version_asked))
+        return true;
+    if (tj_mlflow_version(s->m, &s->arena, &version, &ignored) &&
+        is_too_old(version))
+        return fail_no_spans(s->m, err);
+    atomic_store(&s->m->version_asked, true);
+    return true;
+}
+
 /* -- sending --------------------------------------------------------------- */
 
 static bool send_spans(struct sending *s, const struct outgoing *t,
@@ -175,18 +215,15 @@ static bool send_spans(struct sending *s, const struct outgoing *t,
                                   .form = TJ_MLFLOW_BYTES};
     if (t->first == TJ_OTLP_END)
         return true;
+    if (!check_version(s, err))
+        return false;
     tj_buf_init(&body, &s->scratch, TJ_MLFLOW_SEND_BYTES_MAX);
     if (!tj_otlp_pb_write(s->batch->spans.items, s->next, t->first, &body, err))
         return false;
     r.body = tj_buf_str(&body);
     if (!tj_mlflow_call(s->m, &r, &s->scratch, &reply, err))
         return false;
-    if (!reply.no_route && !reply.absent)
-        return true;
-    atomic_store(&s->m->no_spans, true);
-    return tj_fail(err, TJ_E_BACKEND,
-                   "%.*s takes no spans over OTLP: it needs MLflow 3.6",
-                   TJ_STR_ARG(s->m->base));
+    return (!reply.no_route && !reply.absent) || fail_no_spans(s->m, err);
 }
 
 static void put_text(struct tj_json_writer *w, const char *key, tj_str text)

@@ -568,7 +568,7 @@ static void bad_answers_are_errors(void **state)
         {"status:400", TJ_E_INPUT, "400: as"},
         {"status:401", TJ_E_AUTH, "401"},
         {"status:403", TJ_E_AUTH, "403"},
-        {"status:404", TJ_E_BACKEND, "version 3"},
+        {"status:404", TJ_E_BACKEND, "version 3.2"},
         {"status:409", TJ_E_BACKEND, "409"},
         {"status:429:0", TJ_E_BUSY, "429"},
         {"status:500", TJ_E_BACKEND, "500"},

@@ -324,8 +324,20 @@ static void an_old_server_keeps_no_traces(void **state)
     tell(w, "{\"old\":true}");
     assert_true(tj_store_keeps_traces(w->st));
     assert_fails(tj_store_add_batch(w->st, &b, &w->err), w->err, TJ_E_BACKEND,
-                 "takes no spans");
+                 "keeps no spans");
     assert_false(tj_store_keeps_traces(w->st));
+    /* This one takes them, and cannot give them back. */
+    struct tj_store_options o = options_of_test();
+    reopen(w, "", &o);
+    tell(w, "{\"old\":false,\"version\":\"3.5.1\"}");
+    assert_fails(tj_store_add_batch(w->st, &b, &w->err), w->err, TJ_E_BACKEND,
+                 "needs MLflow 3.6");
+    assert_false(tj_store_keeps_traces(w->st));
+    assert_int_equal(tj_json_count(tj_json_find(look(w), TJ_STR("otlp"))), 0);
+    /* Who does not say a number is tried. */
+    reopen(w, "", &o);
+    tell(w, "{\"version\":\"dev\"}");
+    assert_ok(tj_store_add_batch(w->st, &b, &w->err), w->err);
     end(w);
 }
 
