@@ -34,6 +34,9 @@ SCRIPTS = [
     ("test_otel_collector", "otel"),
     ("test_mlflow_old_client", "mlflow-3.5"),
     ("test_mlflow_store", "mlflow"),
+    ("test_mlflow_store", "mlflow-3.5"),
+    ("test_mlflow_store_filters", "mlflow"),
+    ("test_mlflow_store_filters", "mlflow-3.5"),
     ("test_mlflow_filters", "mlflow"),
 ]
 RUNNING = set()  # process groups of scripts
@@ -141,7 +144,7 @@ def main():
     total = {"passed": 0, "failed": 0, "skipped": 0}
     # The longest one waits for servers most of the time: it has a lane of its own.
     with concurrent.futures.ThreadPoolExecutor(2) as lanes:
-        jobs = {lanes.submit(run_script, script, pythons[name], environment): script for script, name in chosen}
+        jobs = {lanes.submit(run_script, script, pythons[name], environment): f"{script} ({name})" for script, name in chosen}
         for job in concurrent.futures.as_completed(jobs):
             output, counts, seconds = job.result()
             say(f"-- {jobs[job]}: {seconds:.0f} s\n{output}".rstrip("\n"))
