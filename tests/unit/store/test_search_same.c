@@ -74,20 +74,79 @@ static const char *const words[] = {
     "line\nbreak",
 };
 
+/* What may be taken for something else: by SQL, by LIKE, as a number, by its
+ * case, by its length. */
+static const char *const odd_words[] = {
+    "it's",
+    "say \"hi\"",
+    "a`b",
+    "a\\b",
+    "\\",
+    "%",
+    "_",
+    "a.b",
+    " lead",
+    "trail ",
+    "NULL",
+    "nan",
+    "1e400",
+    "+5",
+    ".5",
+    "0.5",
+    "1e2",
+    "100",
+    "9007199254740993",
+    "9007199254740992",
+    "9223372036854775808",
+    "stra\xc3\x9f"
+    "e",
+    "STRA\xe1\xba\x9e"
+    "E",
+    "\xc4\xb0stanbul",
+    "\xc4\xb1stanbul",
+    "\xc7\x84",
+    "\xc7\x86",
+    "\xef\xac\x81n",
+    "\xe1\x8e\xa0\xe1\x8e\xa1\xe1\x8e\xa2",
+    "\xea\xad\xb0\xea\xad\xb1\xea\xad\xb2",
+    "\xf0\x9f\x98\x80 smile",
+    "e\xcc\x81",
+    "\xc3\x89",
+    "\xf0\x90\x90\x80\xf0\x90\x90\x81",
+    "\xf0\x90\x90\xa8\xf0\x90\x90\xa9",
+    "64 bytes, as long as a value may be to stand in an index of them",
+    "65 bytes, one longer than a value may be to stand in an index, as",
+};
+
 static const char *word(struct place *p)
 {
-    return words[roll(p, TJ_COUNT(words))];
+    static char long_word[1001]; /* longer than what a sketch takes whole */
+    uint32_t n = roll(p, 2 * TJ_COUNT(words));
+    if (n < TJ_COUNT(words))
+        return words[n];
+    if (n > TJ_COUNT(words))
+        return odd_words[roll(p, TJ_COUNT(odd_words))];
+    for (size_t i = 0; i + 1 < sizeof long_word; i++)
+        long_word[i] = "a long value, Ends. "[i * i % 20];
+    return long_word;
 }
 
 #define ONE_OF(p, list) (list)[roll((p), TJ_COUNT(list))]
 
-static const char *const keys[] = {"env", "k", "a b", "mlflow.note"};
-static const char *const meta_keys[] = {
-    "run", "mlflow.trace.session", "mlflow.trace.user", "mlflow.sourceRun",
-    "k",   "mlflow.modelId"};
+static const char *const keys[] = {"env", "k",    "K",    "a b",
+                                   "a.b", "it's", "x\"y", "mlflow.note"};
+static const char *const meta_keys[] = {"run",
+                                        "mlflow.trace.session",
+                                        "mlflow.trace.user",
+                                        "mlflow.sourceRun",
+                                        "k",
+                                        "a.b",
+                                        "it's",
+                                        "mlflow.modelId"};
 static const char *const sessions[] = {"s1", "s2", "S3", ""};
 static const char *const names[] = {"quality", "score", "name"};
-static const char *const attributes[] = {"model", "count", "flag", "note"};
+static const char *const attributes[] = {"model", "count", "flag",
+                                         "note",  "Model", "a b.c"};
 static const char *const kinds[] = {"LLM", "TOOL", "AGENT", "custom"};
 
 /* -- traces --------------------------------------------------------------- */
@@ -95,7 +154,8 @@ static const char *const kinds[] = {"LLM", "TOOL", "AGENT", "custom"};
 static void make_fields(struct place *p, struct tj_span *s)
 {
     static const enum tj_field_type types[] = {TJ_FIELD_STRING, TJ_FIELD_JSON};
-    static const char *const numbers[] = {"5", "5.0", "12", "1e2", "-0"};
+    static const char *const numbers[] = {
+        "5", "5.0", "12", "1e2", "-0", "0.5", "1e19", "9007199254740993"};
     for (size_t i = 0; i < TJ_COUNT(attributes); i++) {
         if (chance(p, 40))
             continue;
@@ -146,8 +206,12 @@ static void make_info(struct place *p, struct tj_batch *b, uint32_t trace)
         info->source_id = tj_str_printf(&p->a, "src-%u", trace);
     if (chance(p, 20))
         info->request_time = AT_MS(roll(p, 5));
+    if (chance(p, 2))
+        info->request_time = UINT64_C(1) << 62;
     if (chance(p, 20))
         info->duration_ns = roll(p, 5) * TJ_NS_PER_MS / 2;
+    if (chance(p, 2))
+        info->duration_ns = UINT64_C(1) << 62;
     if (chance(p, 30))
         info->state = (enum tj_trace_state)(1 + roll(p, 3));
     if (chance(p, 25))
@@ -170,9 +234,25 @@ static void make_info(struct place *p, struct tj_batch *b, uint32_t trace)
 
 static void make_assessment(struct place *p, struct tj_batch *b, uint32_t trace)
 {
-    static const char *const values[] = {
-        "\"yes\"", "\"no\"", "5", "5.0", "0.25",  "true",           "false",
-        "null",    "[1,2]",  "",  "{}",  "\"5\"", "\"gr\xc3\xbcn\""};
+    static const char *const values[] = {"\"yes\"",
+                                         "\"no\"",
+                                         "5",
+                                         "5.0",
+                                         "0.25",
+                                         "true",
+                                         "false",
+                                         "null",
+                                         "[1,2]",
+                                         "",
+                                         "{}",
+                                         "\"5\"",
+                                         "\"gr\xc3\xbcn\"",
+                                         "1e19",
+                                         "-0",
+                                         "\"\"",
+                                         "\"gr\\u00fcn\"",
+                                         "\"it's\"",
+                                         "9007199254740993"};
     struct tj_assessment *as = tj_vec_add(&b->assessments, b->arena);
     uint32_t number = p->next_assessment++;
     as->id = tj_str_printf(&p->a, "a-%u", number);
@@ -290,7 +370,7 @@ static void put_like(struct place *p, struct tj_buf *out)
     const char *text = word(p);
     size_t len = strlen(text);
     size_t from = len ? roll(p, (uint32_t)len) : 0;
-    char pattern[80];
+    char pattern[1100];
     while ((unsigned char)text[from] >> 6 == 2)
         from++;
     (void)snprintf(pattern, sizeof pattern, "%s%s%s", chance(p, 80) ? "%" : "",
@@ -333,7 +413,29 @@ static void put_number_test(struct place *p, struct tj_buf *out, double base)
 {
     static const char *const ops[] = {" = ",  " != ", " < ",
                                       " <= ", " > ",  " >= "};
-    tj_buf_fmt(out, "%s%.1f", ONE_OF(p, ops), base + roll(p, 12) / 2.0 - 0.5);
+    static const char *const borders[] = {"-1",
+                                          "0",
+                                          ".5",
+                                          "9007199254740992",
+                                          "1e19",
+                                          "1e308",
+                                          "4611686018427",
+                                          "9223372036854775807"};
+    tj_buf_add(out, tj_str_c(ONE_OF(p, ops)));
+    if (chance(p, 10))
+        tj_buf_add(out, tj_str_c(ONE_OF(p, borders)));
+    else
+        tj_buf_fmt(out, "%.1f", base + roll(p, 12) / 2.0 - 0.5);
+}
+
+static void put_status_test(struct place *p, struct tj_buf *out)
+{
+    static const char *const tests[] = {
+        " = 'OK'",    " = 'ERROR'",      " != 'ERROR'",
+        " = 'ok'",    " IN ('OK', 'x')", " NOT IN ('OK', 'UNSET')",
+        " LIKE 'E%'", " ILIKE '%o%'",    " RLIKE '^[EU]'",
+        " = 'UNSET'", " IN ('ERROR')",   " = 'IN_PROGRESS'"};
+    tj_buf_add(out, tj_str_c(ONE_OF(p, tests)));
 }
 
 static void put_id_test(struct place *p, struct tj_buf *out)
@@ -356,8 +458,8 @@ static void put_attribute_clause(struct place *p, struct tj_buf *out)
     switch (roll(p, 11)) {
     case 0: put_id_test(p, out); break;
     case 1:
-        tj_buf_fmt(out, "status %s '%s'",
-                   chance(p, 70) ? "=" : "!=", chance(p, 50) ? "OK" : "ERROR");
+        tj_buf_add(out, TJ_STR("status"));
+        put_status_test(p, out);
         break;
     case 2:
         tj_buf_add(out, TJ_STR("timestamp_ms"));
@@ -380,13 +482,17 @@ static void put_attribute_clause(struct place *p, struct tj_buf *out)
         put_text_test(p, out, true, true);
         break;
     case 7:
-        tj_buf_fmt(out, "run_id %s '%s'", chance(p, 60) ? "=" : "!=",
-                   chance(p, 50) ? word(p) : ONE_OF(p, sessions));
+        tj_buf_add(out, TJ_STR("run_id"));
+        if (chance(p, 50))
+            tj_buf_fmt(out, " = '%s'", ONE_OF(p, sessions));
+        else
+            put_text_test(p, out, true, true);
         break;
     case 8: tj_buf_add(out, TJ_STR("prompt = 'greet/3'")); break;
     case 9:
-        tj_buf_add(out, chance(p, 50) ? TJ_STR("run_id IS NULL")
-                                      : TJ_STR("experiment_id = 'a'"));
+        tj_buf_add(out, TJ_STR("experiment_id"));
+        tj_buf_add(out, chance(p, 50) ? TJ_STR(" IN ('a', 'Default')")
+                                      : TJ_STR(" != 'a'"));
         break;
     default:
         tj_buf_fmt(out, "trace.text %s ", chance(p, 50) ? "LIKE" : "ILIKE");
@@ -398,10 +504,11 @@ static void put_span_clause(struct place *p, struct tj_buf *out)
 {
     uint32_t what = roll(p, 6);
     if (what == 0) {
-        tj_buf_fmt(out, "span.status %s '%s'",
-                   chance(p, 80) ? "=" : "!=", chance(p, 60) ? "ERROR" : "OK");
+        tj_buf_add(out, TJ_STR("span.status"));
+        put_status_test(p, out);
     } else if (what == 1) {
-        tj_buf_fmt(out, "span.type = '%s'", ONE_OF(p, kinds));
+        static const char *const ops[] = {"=", "!=", "ILIKE", "LIKE"};
+        tj_buf_fmt(out, "span.type %s '%s'", ONE_OF(p, ops), ONE_OF(p, kinds));
     } else if (what == 2) {
         tj_buf_add(out, TJ_STR("span.name"));
         put_text_test(p, out, false, true);
@@ -409,7 +516,7 @@ static void put_span_clause(struct place *p, struct tj_buf *out)
         tj_buf_fmt(out, "span.content %s ", chance(p, 50) ? "LIKE" : "ILIKE");
         put_like(p, out);
     } else {
-        tj_buf_fmt(out, "span.attributes.%s",
+        tj_buf_fmt(out, "span.`attributes.%s`",
                    chance(p, 85) ? ONE_OF(p, attributes) : "same");
         put_text_test(p, out, true, true);
     }
@@ -478,11 +585,17 @@ static void make_order(struct place *p, struct tj_trace_query *q)
                                          "tag.k DESC",
                                          "metadata.k",
                                          "experiment_id",
-                                         "client_request_id"};
-    struct tj_order *list = tj_arena_array(&p->a, struct tj_order, 2);
+                                         "client_request_id",
+                                         "end_time DESC",
+                                         "tag.`a.b`",
+                                         "tag.`it's` DESC",
+                                         "metadata.`mlflow.trace.session`",
+                                         "metadata.`mlflow.trace.user` DESC",
+                                         "status DESC"};
+    struct tj_order *list = tj_arena_array(&p->a, struct tj_order, 3);
     struct tj_err err = {0};
     q->order = list;
-    q->order_count = chance(p, 50) ? 0 : 1 + roll(p, 2);
+    q->order_count = chance(p, 50) ? 0 : 1 + roll(p, 3);
     for (size_t i = 0; i < q->order_count; i++) {
         tj_str text = tj_str_c(ONE_OF(p, orders));
         if (!tj_order_parse(text, &p->a, &list[i], &err))
