@@ -110,7 +110,9 @@ static void hand_over(struct tj_sqlite_queue *q, struct tj_sqlite_queued *group,
 
 /* -- a group -------------------------------------------------------------- */
 
-static bool run_guarded(struct tj_db *db, struct tj_sqlite_queued *item)
+/* *lost says why, should undoing it alone end the transaction of all. */
+static bool run_guarded(struct tj_db *db, struct tj_sqlite_queued *item,
+                        struct tj_err *lost)
 {
     static const char *const savepoint[] = {"SAVEPOINT job", "RELEASE job",
                                             "ROLLBACK TO job"};
@@ -121,7 +123,7 @@ static bool run_guarded(struct tj_db *db, struct tj_sqlite_queued *item)
     struct tj_err ignored = {0};
     if (!ok && tj_db_in_transaction(db)) {
         q = tj_query_open(db, savepoint[2]);
-        if (!tj_query_run(&q, &ignored))
+        if (!tj_query_run(&q, lost))
             tj_db_rollback(db);
     }
     if (tj_db_in_transaction(db)) {
@@ -153,10 +155,10 @@ static struct tj_sqlite_queued *run_some(struct tj_db *db,
     struct tj_sqlite_queued *end = first;
     bool alive = tj_db_begin(db, &err);
     for (; end && alive; end = end->next) {
-        end->ok = many ? run_guarded(db, end)
+        end->ok = many ? run_guarded(db, end, &err)
                        : end->job->run(db, end->job->ctx, end->err);
         alive = tj_db_in_transaction(db);
-        if (!alive && !end->ok)
+        if (!alive && !end->ok && !err.message[0])
             err = *end->err;
     }
     if (!alive && end == first) { /* not begun: nobody will do better now */

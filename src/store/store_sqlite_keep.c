@@ -234,7 +234,8 @@ static bool is_interrupted(struct tj_sqlite_keeper *k)
     return yes;
 }
 
-/* Those together; false: it is not the traces that are broken. */
+/* Those together; false: it is not the traces that are broken.  One alone that
+ * cannot be read is passed over, or it would be read after every pause. */
 static bool sketch_some(struct tj_sqlite *s, const uint64_t *rows, size_t count)
 {
     struct tj_err ignored = {0};
@@ -244,7 +245,7 @@ static bool sketch_some(struct tj_sqlite *s, const uint64_t *rows, size_t count)
     size_t failed = 0;
     for (size_t i = 0; i < count; i++)
         failed += !tj_sqlite_sketch(s, &rows[i], 1, &ignored);
-    return failed < count;
+    return failed < count || count == 1;
 }
 
 /* The first row that is to be looked at now. */

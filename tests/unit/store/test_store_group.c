@@ -204,6 +204,18 @@ static bool lose_transaction(struct writer *w)
     return tj_sqlite_write(tj_sqlite_self(w->st), roll_back, NULL, &w->err);
 }
 
+/* Cannot be undone alone. */
+static bool end_savepoint(struct tj_db *db, void *ctx, struct tj_err *err)
+{
+    return tj_db_run(db, "RELEASE job", err) &&
+           tj_fail(err, TJ_E_INPUT, "refused");
+}
+
+static bool spoil_savepoint(struct writer *w)
+{
+    return tj_sqlite_write(tj_sqlite_self(w->st), end_savepoint, NULL, &w->err);
+}
+
 static bool break_rule(struct tj_db *db, void *ctx, struct tj_err *err)
 {
     return tj_db_run(db,
@@ -376,6 +388,29 @@ static void a_lost_transaction_is_told_to_its_writers(void **state)
     w[0].ok = write_spans(&w[0]);
     assert_true(w[0].ok);
     check_spans(&w[0]);
+    tj_store_close(st);
+    tj_arena_release(&a);
+}
+
+/* What one of them did wrong is not what the others are told. */
+static void a_refused_write_is_not_blamed_on_others(void **state)
+{
+    struct tj_arena a = {0};
+    tj_str path;
+    struct tj_store *st = open_store(TJ_DURABLE, &a, &path);
+    struct writer w[3];
+    struct gate gate;
+    shut(&gate, st);
+    line_up(&w[0], st, 1, write_spans);
+    line_up(&w[1], st, 0, spoil_savepoint);
+    line_up(&w[2], st, 2, write_spans);
+    open_behind(&gate, 3);
+    join_all(w, 3);
+    assert_failed(&w[0], TJ_E_BACKEND, "no such savepoint");
+    assert_failed(&w[1], TJ_E_INPUT, "refused");
+    assert_true(w[2].ok);
+    check_spans(&w[0]);
+    check_spans(&w[2]);
     tj_store_close(st);
     tj_arena_release(&a);
 }
@@ -832,6 +867,7 @@ int main(void)
         cmocka_unit_test(a_failing_write_takes_no_other_with_it),
         cmocka_unit_test(a_batch_tells_that_it_waits),
         cmocka_unit_test(a_lost_transaction_is_told_to_its_writers),
+        cmocka_unit_test(a_refused_write_is_not_blamed_on_others),
         cmocka_unit_test(a_commit_that_fails_fails_all),
         cmocka_unit_test(groups_are_bounded),
         cmocka_unit_test(a_crowd_writes_and_reads),
