@@ -66,10 +66,13 @@ static bool read_experiment(struct tj_ml *call, struct subject *s)
            tj_ml_experiment_is_active(call, &s->experiment);
 }
 
+/* Of a request that names none: the latest, or all. */
+#define NO_VERSION INT64_MIN
+
 static bool refuse_unknown(struct tj_ml *call, const struct subject *s,
                            int64_t version)
 {
-    if (version)
+    if (version != NO_VERSION)
         return tj_ml_fail(call, TJ_ML_RESOURCE_DOES_NOT_EXIST,
                           "Scorer with name '%.*s' and version %" PRId64
                           " not found for experiment %.*s.",
@@ -141,7 +144,7 @@ static bool find_versions(struct tj_ml *call, struct subject *s,
         return tj_ml_fail_err(call);
     if (!out->count && !find_files(call, s, out))
         return false;
-    return out->count || refuse_unknown(call, s, 0);
+    return out->count || refuse_unknown(call, s, NO_VERSION);
 }
 
 static void find(struct tj_server *server, const struct tj_request *rq,
@@ -152,12 +155,12 @@ static void find(struct tj_server *server, const struct tj_request *rq,
     struct tj_scorers scorers;
     int64_t version = 0;
     if (!tj_ml_begin(&call, server, rq, out) ||
-        !tj_ml_i64(&call, "version", 0, &version) ||
+        !tj_ml_i64(&call, "version", NO_VERSION, &version) ||
         !find_versions(&call, &s, &scorers))
         return;
     const struct tj_scorer *found = NULL;
     for (size_t i = 0; i < scorers.count; i++) {
-        if (!version || scorers.items[i].version == version)
+        if (version == NO_VERSION || scorers.items[i].version == version)
             found = &scorers.items[i];
     }
     if (!found) {
@@ -423,7 +426,7 @@ static bool refuse_file(struct tj_ml *call, const struct subject *s)
                             "judges add), not a scorer of experiment %.*s; it "
                             "cannot be deleted here",
                             TJ_STR_ARG(s->name), TJ_STR_ARG(s->experiment_id))
-               : refuse_unknown(call, s, 0);
+               : refuse_unknown(call, s, NO_VERSION);
 }
 
 /* The records that go: one version, or all and the settings. */
@@ -440,14 +443,14 @@ static bool choose_doomed(struct tj_ml *call, const struct subject *s,
     *works = tj_arena_array(call->arena, struct tj_record_work, have.count + 1);
     for (size_t i = 0; i < have.count; i++) {
         const struct tj_scorer *scorer = &have.items[i];
-        if (version && scorer->version != version)
+        if (version != NO_VERSION && scorer->version != version)
             continue;
         (*works)[(*count)++] = (struct tj_record_work){
             TJ_RECORD_SCORER,
             tj_scorer_record_id(call->arena, scorer->id, scorer->version),
             tj_ml_delete_record, NULL};
     }
-    if (!version)
+    if (version == NO_VERSION)
         (*works)[(*count)++] = (struct tj_record_work){
             TJ_RECORD_SCORER, online_id(call, have.items[0].id),
             tj_ml_delete_record, NULL};
@@ -464,7 +467,7 @@ static void delete (struct tj_server *server, const struct tj_request *rq,
     size_t count = 0;
     if (!tj_ml_begin(&call, server, rq, out) || !read_experiment(&call, &s) ||
         !tj_ml_need_str(&call, "name", &s.name) ||
-        !tj_ml_i64(&call, "version", 0, &version) ||
+        !tj_ml_i64(&call, "version", NO_VERSION, &version) ||
         !choose_doomed(&call, &s, version, &works, &count))
         return;
     if (tj_store_edit_records(call.store, works, count, call.arena, &call.err))

@@ -122,6 +122,16 @@ static void test_not_found(void **state)
                    "{'experiment_id': '0', 'name': 'x', 'version': 9}", MISSING,
                    "Scorer with name 'x' and version 9 not found for "
                    "experiment 0.");
+    /* 0 is a version that there is not, neither the latest nor all. */
+    assert_refused(f, "GET", AT("get?experiment_id=0&name=x&version=0"), NULL,
+                   MISSING,
+                   "Scorer with name 'x' and version 0 not found for "
+                   "experiment 0.");
+    assert_refused(f, "DELETE", AT("delete"),
+                   "{'experiment_id': '0', 'name': 'x', 'version': 0}", MISSING,
+                   "Scorer with name 'x' and version 0 not found for "
+                   "experiment 0.");
+    assert_call(f, "GET", AT("get?experiment_id=0&name=x"), NULL);
     assert_refused(f, "DELETE", AT("delete"),
                    "{'experiment_id': '0', 'name': 'nope'}", MISSING,
                    "Scorer with name 'nope' not found for experiment 0.");
