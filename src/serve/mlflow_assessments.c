@@ -145,7 +145,7 @@ static const struct {
  * MLflow has it, mean nothing. */
 static unsigned mask_bit(tj_str path)
 {
-    tj_str rest = tj_str_trim(path);
+    tj_str rest = path;
     tj_str head = tj_str_cut(&rest, '.');
     for (size_t i = 0; i < TJ_COUNT(mask_paths); i++) {
         if (tj_str_eq(head, tj_str_c(mask_paths[i].path)) ||
@@ -219,12 +219,18 @@ static bool read_change(struct tj_ml *call, struct change *out)
     if (!mask)
         return false;
     out->mask = read_mask(mask);
+    if (tj_json_is_string(mask) && !tj_json_str(mask).len)
+        return tj_ml_missing(call, "update_mask");
     bool valued = false;
     if (!tj_assessment_parse_change(v, call->arena, &out->news, &valued,
                                     &call->err))
         return tj_ml_fail_err(call);
+    /* Named and not there: back to none, as protobuf has it. */
+    if (!valued && out->mask & MASK_EXPECTATION)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "The `value` field must be specified.");
     if (!valued)
-        out->mask &= ~(unsigned)(MASK_FEEDBACK | MASK_EXPECTATION);
+        out->news.value_json = TJ_STR("null");
     if (!out->news.name.len)
         out->mask &= ~(unsigned)MASK_NAME;
     return true;

@@ -175,7 +175,8 @@ static bool read_value(const struct tj_json *v, struct tj_arena *a,
             return tj_err_wrap(err, "serialized_value of assessment %.*s",
                                TJ_STR_ARG(out->name));
         value = doc.root;
-        out->value_json = compact(value, a);
+        out->value_json = tj_json_is_number(value) ? with_doubles(value, a)
+                                                   : compact(value, a);
         return true;
     }
     if (value)
@@ -216,9 +217,16 @@ static bool read_kind(const struct tj_json *v, struct tj_arena *a,
 static void read_source(const struct tj_json *v, struct tj_assessment *out)
 {
     const struct tj_json *source = tj_json_find(v, TJ_STR("source"));
-    tj_str type = tj_json_str(
-        either(source, TJ_STR("source_type"), TJ_STR("sourceType")));
-    if (!tj_source_type_parse(type, &out->source_type))
+    static const enum tj_source_type numbers[] = {
+        TJ_SOURCE_UNSPECIFIED, TJ_SOURCE_HUMAN, TJ_SOURCE_LLM_JUDGE,
+        TJ_SOURCE_CODE};
+    const struct tj_json *type =
+        either(source, TJ_STR("source_type"), TJ_STR("sourceType"));
+    uint64_t number = 0;
+    if (tj_json_u64(type, &number)) /* protobuf's own, of an enum */
+        out->source_type = number < TJ_COUNT(numbers) ? numbers[number]
+                                                      : TJ_SOURCE_UNSPECIFIED;
+    else if (!tj_source_type_parse(tj_json_str(type), &out->source_type))
         out->source_type = TJ_SOURCE_UNSPECIFIED;
     out->source_id =
         tj_json_str(either(source, TJ_STR("source_id"), TJ_STR("sourceId")));
@@ -325,9 +333,23 @@ static void write_error(struct tj_json_writer *w,
     tj_jw_end(w);
 }
 
+/* As Python's json.dumps spaces it, which clients may compare. */
+static tj_str spaced(tj_str json, struct tj_arena *a)
+{
+    struct tj_json_doc doc;
+    struct tj_err ignored = {0};
+    struct tj_buf b;
+    if (!json.len || !tj_json_parse(json, a, &doc, &ignored))
+        return json.len ? json : TJ_STR("null");
+    tj_buf_init(&b, a, SIZE_MAX);
+    tj_json_write(&b, doc.root, TJ_JSON_SPACED);
+    return tj_buf_str(&b);
+}
+
 /* MLflow's proto has scalars as they are and all else as serialised text. */
 static void write_expectation(struct tj_json_writer *w,
-                              const struct tj_assessment *as)
+                              const struct tj_assessment *as,
+                              struct tj_arena *a)
 {
     char first = as->value_json.len ? as->value_json.ptr[0] : 'n';
     if (first != '{' && first != '[' && first != 'n') {
@@ -338,24 +360,22 @@ static void write_expectation(struct tj_json_writer *w,
     tj_jw_key(w, TJ_STR("serialized_value"));
     tj_jw_object(w);
     tj_jw_key_str(w, "serialization_format", TJ_STR("JSON_FORMAT"));
-    tj_jw_key_str(w, "value",
-                  as->value_json.len ? as->value_json : TJ_STR("null"));
+    tj_jw_key_str(w, "value", spaced(as->value_json, a));
     tj_jw_end(w);
 }
 
 static void write_value(struct tj_json_writer *w,
-                        const struct tj_assessment *as)
+                        const struct tj_assessment *as, struct tj_arena *a)
 {
     bool feedback = as->kind == TJ_FEEDBACK;
     tj_jw_key(w, feedback ? TJ_STR("feedback") : TJ_STR("expectation"));
     tj_jw_object(w);
     if (!feedback) {
-        write_expectation(w, as);
+        write_expectation(w, as, a);
     } else {
-        if (as->value_json.len) {
-            tj_jw_key(w, TJ_STR("value"));
-            tj_jw_raw(w, as->value_json);
-        }
+        /* With an error, too: MLflow's clients look for it. */
+        tj_jw_key(w, TJ_STR("value"));
+        tj_jw_raw(w, as->value_json.len ? as->value_json : TJ_STR("null"));
         write_error(w, as);
     }
     tj_jw_end(w);
@@ -375,6 +395,16 @@ static void write_metadata(struct tj_json_writer *w,
     tj_jw_end(w);
 }
 
+/* Without a fraction that is zero, as protobuf has it. */
+static tj_str time_text(struct tj_arena *a, tj_time time)
+{
+    tj_str text = tj_time_text(a, time);
+    tj_str zero = TJ_STR(".000Z");
+    if (!tj_str_ends(text, zero))
+        return text;
+    return tj_str_printf(a, "%.*sZ", (int)(text.len - zero.len), text.ptr);
+}
+
 void tj_assessment_write(struct tj_json_writer *w,
                          const struct tj_assessment *as, struct tj_arena *a)
 {
@@ -389,13 +419,13 @@ void tj_assessment_write(struct tj_json_writer *w,
     tj_jw_object(w);
     tj_jw_key_str(w, "source_type",
                   tj_str_c(tj_source_type_name(as->source_type)));
-    tj_jw_key_str(w, "source_id", as->source_id);
+    write_some(w, "source_id", as->source_id);
     tj_jw_end(w);
     if (as->create_time)
-        tj_jw_key_str(w, "create_time", tj_time_text(a, as->create_time));
+        tj_jw_key_str(w, "create_time", time_text(a, as->create_time));
     if (as->update_time)
-        tj_jw_key_str(w, "last_update_time", tj_time_text(a, as->update_time));
-    write_value(w, as);
+        tj_jw_key_str(w, "last_update_time", time_text(a, as->update_time));
+    write_value(w, as, a);
     write_some(w, "rationale", as->rationale);
     write_metadata(w, as);
     write_some(w, "overrides", as->overrides);

@@ -69,7 +69,7 @@ static void expectations_are_values_or_text(void **state)
                     "'{\\'a\\': [1, 2]}'}}");
     assert_string_equal(
         text_at(f, "assessment.expectation.serialized_value.value"),
-        "{\"a\":[1,2]}");
+        "{\"a\": [1, 2]}");
 }
 
 static void all_is_kept(void **state)
@@ -280,6 +280,45 @@ static void grants(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_trace, teardown)
 
+/* What protobuf's JSON has: a value beside an error, an enum by its number, no
+ * id where there is none. */
+static void members_are_protobufs(void **state)
+{
+    struct fixture *f = *state;
+    const char *id = create(f, "'feedback':{'error':{'error_code':'E'}}");
+    assert_string_equal(text_at(f, "assessment.feedback.value"), "null");
+    assert_string_equal(text_at(f, "assessment.feedback.error.error_code"),
+                        "E");
+    assert_int_equal(
+        ask(f, "POST", URL,
+            "{'assessment':{'source':{'source_type':2},'feedback':{},"
+            "'create_time':'2026-05-02T08:00:00Z'}}"),
+        200);
+    assert_string_equal(text_at(f, "assessment.source.source_type"),
+                        "LLM_JUDGE");
+    assert_string_equal(text_at(f, "assessment.source.source_id"), "(none)");
+    assert_string_equal(text_at(f, "assessment.feedback.value"), "null");
+    assert_string_equal(text_at(f, "assessment.create_time"),
+                        "2026-05-02T08:00:00Z");
+    assert_int_equal(
+        on(f, "PATCH", id, "{'assessment':{'rationale':'r'},'update_mask':''}"),
+        400);
+}
+
+/* A member that the mask names and that is not there goes back to none. */
+static void a_mask_clears(void **state)
+{
+    struct fixture *f = *state;
+    const char *id = create(f, "'feedback':{'value':5},'rationale':'why'");
+    assert_int_equal(
+        on(f, "PATCH", id, "{'assessment':{},'update_mask':'feedback'}"), 200);
+    assert_string_equal(text_at(f, "assessment.feedback.value"), "null");
+    assert_string_equal(text_at(f, "assessment.rationale"), "why");
+    assert_int_equal(
+        on(f, "PATCH", id, "{'assessment':{},'update_mask':'rationale'}"), 200);
+    assert_string_equal(text_at(f, "assessment.rationale"), "(none)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +333,8 @@ int main(void)
         TEST(what_is_not_there),
         TEST(broken_ones_are_refused),
         TEST(inline_ones),
+        TEST(members_are_protobufs),
+        TEST(a_mask_clears),
         TEST(grants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

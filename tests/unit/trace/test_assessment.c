@@ -28,7 +28,7 @@ static const char FEEDBACK[] =
     "\"tr-0123456789abcdef0123456789abcdef\",\"span_id\":\"0123456789abcdef\","
     "\"source\":{\"source_type\":\"LLM_JUDGE\",\"source_id\":\"openai:/m\"},"
     "\"create_time\":\"2026-05-02T08:00:00.123Z\",\"last_update_time\":"
-    "\"2026-05-02T08:00:01.000Z\",\"feedback\":{\"value\":[1.0,\"x\"],"
+    "\"2026-05-02T08:00:01Z\",\"feedback\":{\"value\":[1.0,\"x\"],"
     "\"error\":{\"error_code\":\"TIMEOUT\",\"error_message\":\"slow\","
     "\"stack_trace\":\"at 1\"}},\"rationale\":\"because\",\"metadata\":{"
     "\"k\":\"v\"},\"overrides\":\"a-0\",\"valid\":false}";
@@ -68,7 +68,7 @@ static void test_expectations(void **state)
                   "{\"assessment_name\":\"want\",\"source\":{\"source_type\":"
                   "\"HUMAN\",\"source_id\":\"me\"},\"expectation\":{"
                   "\"serialized_value\":{\"serialization_format\":"
-                  "\"JSON_FORMAT\",\"value\":\"{\\\"a\\\":[1]}\"}},"
+                  "\"JSON_FORMAT\",\"value\":\"{\\\"a\\\": [1]}\"}},"
                   "\"valid\":true}");
     assert_ok(parse(&a,
                     "{\"name\":\"n\",\"expectation\":{\"value\":\"s\"},"
