@@ -154,11 +154,9 @@ static bool fail_metric(struct tj_ml *call, enum tj_metric_view view,
 
 static bool read_metric(struct tj_ml *call, struct tj_metric_question *out)
 {
-    tj_str view = tj_ml_str(call, "view_type");
-    tj_str name;
-    if (!view.len)
-        return tj_ml_missing(call, "view_type");
-    if (!tj_ml_need_str(call, "metric_name", &name))
+    tj_str view, name;
+    if (!tj_ml_need_str(call, "view_type", &view) ||
+        !tj_ml_need_str(call, "metric_name", &name))
         return false;
     int v = find_name(view_names, TJ_COUNT(view_names), view);
     if (v < 0)
@@ -282,6 +280,18 @@ static bool fail_clause(struct tj_ml *call, tj_str text)
                       TJ_STR_ARG(text));
 }
 
+/* A quote that is not doubled: what stands behind it is another clause. */
+static bool ends_early(tj_str value, char quote)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] != quote)
+            continue;
+        if (++i == value.len || value.ptr[i] != quote)
+            return true;
+    }
+    return false;
+}
+
 /* "left = 'value'" to its two sides. */
 static bool split(struct tj_ml *call, tj_str text, tj_str *left, tj_str *value)
 {
@@ -304,7 +314,7 @@ static bool split(struct tj_ml *call, tj_str text, tj_str *left, tj_str *value)
         return fail_clause(call, text);
     *left = tj_str_trim(tj_str_slice(text, 0, at));
     *value = tj_str_slice(rest, 1, rest.len - 2);
-    return true;
+    return !ends_early(*value, quote) || fail_clause(call, text);
 }
 
 static bool fail_left(struct tj_ml *call, tj_str left)

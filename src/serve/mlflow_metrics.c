@@ -34,6 +34,20 @@ static tj_str span_type(const struct tj_span *span)
                                : tj_str_c(tj_kind_name(span->kind));
 }
 
+/* As MLflow keeps it: Python's json.dumps. */
+static tj_str value_text(const struct count *c, const struct tj_assessment *as)
+{
+    struct tj_json_doc doc;
+    struct tj_err ignored = {0};
+    struct tj_buf b;
+    if (!as || !as->value_json.len ||
+        !tj_json_parse(as->value_json, c->page, &doc, &ignored))
+        return TJ_STR("null");
+    tj_buf_init(&b, c->page, SIZE_MAX);
+    tj_python_json(&b, doc.root, 0);
+    return tj_buf_str(&b);
+}
+
 /* Empty: there is none, and then this is not counted. */
 static tj_str dimension(const struct count *c, enum tj_dimension d,
                         const struct tj_span *span,
@@ -49,8 +63,7 @@ static tj_str dimension(const struct count *c, enum tj_dimension d,
     case TJ_DIM_SPAN_MODEL: return span->model;
     case TJ_DIM_SPAN_PROVIDER: return span->provider;
     case TJ_DIM_ASSESSMENT_NAME: return as ? as->name : (tj_str){0};
-    case TJ_DIM_ASSESSMENT_VALUE:
-        return as && as->value_json.len ? as->value_json : TJ_STR("null");
+    case TJ_DIM_ASSESSMENT_VALUE: return value_text(c, as);
     case TJ_DIM_COUNT: break;
     }
     return (tj_str){0};
@@ -351,12 +364,10 @@ static void put_value(struct tj_json_writer *w, tj_str name, double value)
     tj_jw_double(w, value);
 }
 
-static void put_point(struct count *c, struct tj_json_writer *w,
-                      struct tj_metric_group *group)
+static void put_dimensions(struct count *c, struct tj_json_writer *w,
+                           const struct tj_metric_group *group)
 {
     const struct tj_metric_question *q = c->q;
-    tj_jw_object(w);
-    tj_jw_key_str(w, "metric_name", tj_str_c(q->metric_name));
     tj_jw_key(w, TJ_STR("dimensions"));
     tj_jw_object(w);
     if (q->interval_s)
@@ -366,6 +377,16 @@ static void put_point(struct count *c, struct tj_json_writer *w,
         tj_jw_key_str(w, tj_dimension_name(q->dimensions[i]),
                       group->dimensions[i]);
     tj_jw_end(w);
+}
+
+static void put_point(struct count *c, struct tj_json_writer *w,
+                      struct tj_metric_group *group)
+{
+    const struct tj_metric_question *q = c->q;
+    tj_jw_object(w);
+    tj_jw_key_str(w, "metric_name", tj_str_c(q->metric_name));
+    if (q->interval_s || q->dimension_count)
+        put_dimensions(c, w, group);
     tj_jw_key(w, TJ_STR("values"));
     tj_jw_object(w);
     for (size_t i = 0; i < q->aggregate_count; i++)
@@ -394,14 +415,18 @@ static void answer(struct count *c)
     struct tj_json_writer *w = tj_ml_answer(c->call);
     bool counts = q->aggregates[0].kind == TJ_AGGREGATE_COUNT;
     bool whole = !q->interval_s && !q->dimension_count;
+    size_t count = tj_size_min(c->groups.list.count, q->row_max);
+    bool zero = !c->groups.list.count && whole && counts && q->row_max;
     tj_metric_groups_sort(&c->groups);
-    tj_jw_key(w, TJ_STR("data_points"));
-    tj_jw_array(w);
-    for (size_t i = 0; i < c->groups.list.count && i < q->row_max; i++)
-        put_point(c, w, c->groups.list.items[i]);
-    if (!c->groups.list.count && whole && counts && q->row_max)
-        put_zero(c, w);
-    tj_jw_end(w);
+    if (count || zero) {
+        tj_jw_key(w, TJ_STR("data_points"));
+        tj_jw_array(w);
+        for (size_t i = 0; i < count; i++)
+            put_point(c, w, c->groups.list.items[i]);
+        if (zero)
+            put_zero(c, w);
+        tj_jw_end(w);
+    }
     tj_ml_end(c->call);
 }
 

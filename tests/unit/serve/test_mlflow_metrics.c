@@ -126,7 +126,7 @@ static void filters(void **state)
         {"trace.tag.t = \\'v0\\'", "2.0"},
         {"trace.tag.`mlflow.traceName` = \\'b\\'", "2.0"},
         {"trace.metadata.`mlflow.trace.session` = \\'s\\'", "2.0"},
-        {"trace.tag.t = \\'it\\'s\\'", "0.0"},
+        {"trace.tag.t = \\'it\\'\\'s\\'", "0.0"},
     };
     for (size_t i = 0; i < TJ_COUNT(cases); i++) {
         tj_str body = tj_str_printf(
@@ -208,6 +208,9 @@ static void refuses(void **state)
         {"'view_type':'TRACES','metric_name':'trace_count'," COUNT
          ",'filters':['nonsense']",
          "Invalid clause(s) in filter string: nonsense"},
+        {"'view_type':'TRACES','metric_name':'trace_count'," COUNT
+         ",'filters':[\"trace.status = \\\"OK\\\" AND trace.tag.t = \\\"x\\\"\"]",
+         "Invalid clause(s) in filter string: trace.status"},
         {"'view_type':'TRACES','metric_name':'trace_count'," COUNT
          ",'filters':[\"trace.status != \\\"OK\\\"\"]",
          "Invalid comparator: '!=', only '=' operator is supported"},
