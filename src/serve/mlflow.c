@@ -188,7 +188,7 @@ const struct tj_json *tj_ml_arg(const struct tj_ml *call, const char *name)
     return tj_ml_member(call->args, name);
 }
 
-static tj_str scalar_text(const struct tj_json *v)
+tj_str tj_ml_scalar(const struct tj_json *v)
 {
     switch (tj_json_type(v)) {
     case TJ_JSON_STRING: return tj_json_str(v);
@@ -206,17 +206,7 @@ static tj_str scalar_text(const struct tj_json *v)
 
 tj_str tj_ml_str(const struct tj_ml *call, const char *name)
 {
-    return scalar_text(tj_ml_arg(call, name));
-}
-
-bool tj_ml_need_str(struct tj_ml *call, const char *name, tj_str *out)
-{
-    *out = tj_ml_str(call, name);
-    return out->len ||
-           tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
-                      "Missing value for required parameter '%s'. See the API "
-                      "docs for more information about request parameters.",
-                      name);
+    return tj_ml_scalar(tj_ml_arg(call, name));
 }
 
 static const char *python_type(const struct tj_json *v)
@@ -246,6 +236,28 @@ bool tj_ml_bad_type(struct tj_ml *call, const char *path,
                       "Value was of type '%s'. See the API docs for more "
                       "information about request parameters.",
                       TJ_STR_ARG(tj_buf_str(&buf)), path, python_type(v));
+}
+
+static bool is_container(const struct tj_json *v)
+{
+    return tj_json_is_array(v) || tj_json_is_object(v);
+}
+
+bool tj_ml_opt_str(struct tj_ml *call, const char *name, tj_str *out)
+{
+    const struct tj_json *v = tj_ml_arg(call, name);
+    *out = tj_ml_scalar(v);
+    return !is_container(v) || tj_ml_bad_type(call, name, v);
+}
+
+bool tj_ml_need_str(struct tj_ml *call, const char *name, tj_str *out)
+{
+    return tj_ml_opt_str(call, name, out) &&
+           (out->len ||
+            tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                       "Missing value for required parameter '%s'. See the API "
+                       "docs for more information about request parameters.",
+                       name));
 }
 
 bool tj_ml_i64(struct tj_ml *call, const char *name, int64_t otherwise,
@@ -291,7 +303,7 @@ bool tj_ml_strs(struct tj_ml *call, const char *name, struct tj_ml_list *out)
         else if (!tj_json_is_array(m.value) && !tj_json_is_null(m.value))
             return tj_ml_bad_type(call, name, m.value);
         tj_json_each (m.value, item)
-            *tj_vec_add(&list, call->arena) = scalar_text(item);
+            *tj_vec_add(&list, call->arena) = tj_ml_scalar(item);
     }
     *out = (struct tj_ml_list){list.items, list.count};
     return true;
@@ -299,17 +311,20 @@ bool tj_ml_strs(struct tj_ml *call, const char *name, struct tj_ml_list *out)
 
 bool tj_ml_pairs(struct tj_ml *call, const char *name, tj_pairs *out)
 {
+    const struct tj_json *list = tj_ml_arg(call, name);
     *out = (tj_pairs){0};
-    if (tj_json_count(tj_ml_arg(call, name)) > TJ_REQUEST_PAIRS_MAX)
+    if (list && !tj_json_is_array(list))
+        return tj_ml_bad_type(call, name, list);
+    if (tj_json_count(list) > TJ_REQUEST_PAIRS_MAX)
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                           "one request has at most %zu %s",
                           TJ_REQUEST_PAIRS_MAX, name);
-    tj_json_each (tj_ml_arg(call, name), item) {
-        tj_str key = scalar_text(tj_ml_member(item, "key"));
-        if (!key.len)
+    tj_json_each (list, item) {
+        tj_str key = tj_ml_scalar(tj_ml_member(item, "key"));
+        const struct tj_json *value = tj_ml_member(item, "value");
+        if (!key.len || is_container(value))
             return tj_ml_bad_type(call, name, item);
-        tj_pairs_set(out, call->arena, key,
-                     scalar_text(tj_ml_member(item, "value")));
+        tj_pairs_set(out, call->arena, key, tj_ml_scalar(value));
     }
     return true;
 }

@@ -92,6 +92,11 @@ const struct tj_json *tj_ml_member(const struct tj_json *object,
 /* A string, or a number or bool as its text (protobuf reads these for each
  * other); empty when absent. */
 tj_str tj_ml_str(const struct tj_ml *call, const char *name);
+/* The same of any value. */
+tj_str tj_ml_scalar(const struct tj_json *v);
+/* The same; false and refused for a list or an object, of which that would be
+ * the empty text. */
+bool tj_ml_opt_str(struct tj_ml *call, const char *name, tj_str *out);
 /* The same; "Missing value for required parameter 'x'. ..." when it is absent
  * or empty. */
 bool tj_ml_need_str(struct tj_ml *call, const char *name, tj_str *out);

@@ -125,7 +125,9 @@ static tj_str tag_text(struct tj_ml *call, const struct tj_json *v)
 static bool read_tags(struct tj_ml *call, tj_pairs *out)
 {
     struct tj_json_doc doc;
-    tj_str text = tj_ml_str(call, "tags");
+    tj_str text;
+    if (!tj_ml_opt_str(call, "tags", &text))
+        return false;
     if (!text.len)
         return true;
     if (!tj_json_parse(text, call->arena, &doc, &call->err))

@@ -94,9 +94,9 @@ static void create(struct tj_server *s, const struct tj_request *rq,
     bool fresh = false;
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_need_str(&call, "name", &in.name) ||
+        !tj_ml_opt_str(&call, "artifact_location", &in.artifact_location) ||
         !tj_ml_pairs(&call, "tags", &in.tags) || !may_make(&call))
         return;
-    in.artifact_location = tj_ml_str(&call, "artifact_location");
     if (!check_location(&call, in.artifact_location) ||
         !check_new_name(&call, in.name) || !check_tags(&call, &in.tags))
         return;
@@ -280,9 +280,9 @@ static void set_tag(struct tj_server *s, const struct tj_request *rq,
     struct tj_experiment ex;
     struct change change = {0};
     if (!begin_experiment(&call, s, rq, out, &ex) ||
-        !tj_ml_need_str(&call, "key", &change.key))
+        !tj_ml_need_str(&call, "key", &change.key) ||
+        !tj_ml_opt_str(&call, "value", &change.value))
         return;
-    change.value = tj_ml_str(&call, "value");
     if (tj_ml_check_experiment_tag(&call, change.key, change.value) &&
         edit(&call, &ex, edit_tag, &change))
         tj_ml_done(&call);

@@ -171,12 +171,16 @@ static tj_str member_str(const struct tj_json *v, const char *name)
     return tj_json_str(tj_ml_member(v, name));
 }
 
-static enum tj_trace_state read_state(tj_str text)
+/* Its name, or protobuf's number of it. */
+static enum tj_trace_state read_state(const struct tj_json *v)
 {
     static const enum tj_trace_state states[] = {TJ_STATE_OK, TJ_STATE_ERROR,
                                                  TJ_STATE_IN_PROGRESS};
+    uint64_t number = 0;
+    (void)tj_json_u64(v, &number);
     for (size_t i = 0; i < TJ_COUNT(states); i++) {
-        if (tj_str_eq(text, tj_str_c(tj_trace_state_name(states[i]))))
+        tj_str name = tj_str_c(tj_trace_state_name(states[i]));
+        if (number == i + 1 || tj_str_eq(tj_json_str(v), name))
             return states[i];
     }
     return TJ_STATE_UNSPECIFIED;
@@ -202,9 +206,14 @@ static bool read_experiment(struct tj_ml *call, const struct tj_json *v,
                             struct tj_trace_info *info)
 {
     struct tj_experiment ex = {0};
-    tj_str id = tj_json_str(tj_ml_member(
-        tj_ml_member(tj_ml_member(v, "trace_location"), "mlflow_experiment"),
-        "experiment_id"));
+    const struct tj_json *location = tj_ml_member(v, "trace_location");
+    tj_str id = tj_ml_scalar(tj_ml_member(
+        tj_ml_member(location, "mlflow_experiment"), "experiment_id"));
+    if (location && !id.len)
+        return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                          "trace_location: this server keeps traces in "
+                          "experiments, and there is no "
+                          "mlflow_experiment.experiment_id");
     if (!tj_ml_experiment(call, id.len ? id : TJ_STR("0"), &ex))
         return false;
     if (ex.deleted)
@@ -296,8 +305,8 @@ static void read_texts(const struct tj_json *v, struct tj_trace_info *info)
 static bool read_times(struct tj_ml *call, const struct tj_json *v,
                        struct tj_trace_info *info)
 {
-    tj_str time = member_str(v, "request_time");
-    tj_str duration = member_str(v, "execution_duration");
+    tj_str time = tj_ml_scalar(tj_ml_member(v, "request_time"));
+    tj_str duration = tj_ml_scalar(tj_ml_member(v, "execution_duration"));
     if (time.len && !tj_time_parse(time, &info->request_time))
         return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                           "request_time '%.*s' is not a time (RFC 3339)",
@@ -349,7 +358,7 @@ bool tj_ml_read_info(struct tj_ml *call, const struct tj_json *v,
     if (will_send_spans(call, v, info))
         tj_pairs_set(&info->tags, a, TJ_STR(TJ_ML_TAG_SPANS_LOCATION),
                      tj_str_c(tracking_store));
-    info->state = read_state(member_str(v, "state"));
+    info->state = read_state(tj_ml_member(v, "state"));
     read_texts(v, info);
     return read_experiment(call, v, info) && read_times(call, v, info) &&
            read_assessments(call, v, id, batch);

@@ -175,7 +175,6 @@ bool tj_ml_model_has_room(struct tj_ml *call, const struct tj_ml_model *model)
 
 struct run_metrics {
     tj_str run_id;
-    tj_str model_id;
     const tj_ml_metrics *metrics;
 };
 
@@ -206,18 +205,23 @@ static bool change_metrics(void *ctx, struct tj_ml *call,
     return tj_ml_model_has_room(call, model);
 }
 
-bool tj_ml_add_model_metrics(struct tj_ml *call, tj_str run_id,
-                             const tj_ml_metrics *metrics)
+void tj_ml_add_model_works(struct tj_ml *call, tj_str run_id,
+                           const tj_ml_metrics *metrics, tj_ml_works *works)
 {
-    for (size_t i = 0; i < metrics->count; i++) {
-        tj_str id = metrics->items[i].model_id;
-        bool again = false;
-        for (size_t k = 0; k < i; k++)
-            again = again || tj_str_eq(metrics->items[k].model_id, id);
-        struct run_metrics run = {run_id, id, metrics};
-        if (id.len && !again &&
-            !tj_ml_edit_model(call, id, change_metrics, &run, NULL))
-            return false;
+    struct tj_map ids;
+    tj_map_init(&ids, call->arena);
+    tj_vec_each (metrics, const struct tj_ml_metric, m) {
+        bool fresh = false;
+        if (m->model_id.len)
+            (void)tj_map_add(&ids, m->model_id, &fresh);
+        if (!fresh)
+            continue;
+        struct run_metrics *run = tj_arena_new(call->arena, struct run_metrics);
+        struct edit *edit = tj_arena_new(call->arena, struct edit);
+        *run = (struct run_metrics){run_id, metrics};
+        *edit =
+            (struct edit){.call = call, .change = change_metrics, .ctx = run};
+        *tj_vec_add(works, call->arena) = (struct tj_record_work){
+            TJ_RECORD_LOGGED_MODEL, m->model_id, edit_record, edit};
     }
-    return true;
 }

@@ -51,9 +51,10 @@ bool tj_ml_edit_model(struct tj_ml *call, tj_str id, tj_ml_model_change change,
                       void *ctx, struct tj_ml_model *out);
 /* Refused when it has more than TJ_RUN_KEYS_MAX of something. */
 bool tj_ml_model_has_room(struct tj_ml *call, const struct tj_ml_model *model);
-/* Metrics of a run that name a model are the model's, too. */
-bool tj_ml_add_model_metrics(struct tj_ml *call, tj_str run_id,
-                             const tj_ml_metrics *metrics);
+/* Metrics of a run that name a model are the model's, too: an edit for each
+ * of these models. */
+void tj_ml_add_model_works(struct tj_ml *call, tj_str run_id,
+                           const tj_ml_metrics *metrics, tj_ml_works *works);
 
 /* The handler that mlflow_models.c has in its table. */
 void tj_ml_model_search(struct tj_server *server, const struct tj_request *rq,

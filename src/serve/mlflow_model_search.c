@@ -88,7 +88,7 @@ static bool gather_all(struct tj_ml *call, struct tj_ml_search *s)
     struct tj_map ids;
     if (!tj_ml_set(call, "experiment_ids", &ids))
         return false;
-    if (!ids.count)
+    if (!tj_ml_arg(call, "experiment_ids"))
         return tj_ml_missing(call, "experiment_ids");
     for (size_t i = 0; i < ids.count; i++) {
         uint64_t id = 0;

@@ -36,11 +36,11 @@ static bool read_new(struct tj_ml *call, struct tj_ml_model *m)
 {
     struct tj_experiment ex;
     tj_str experiment_id;
-    m->name = tj_ml_str(call, "name");
-    m->type = tj_ml_str(call, "model_type");
-    m->source_run_id = tj_ml_str(call, "source_run_id");
     m->status = TJ_STR("LOGGED_MODEL_PENDING");
-    if (!tj_ml_need_str(call, "experiment_id", &experiment_id) ||
+    if (!tj_ml_opt_str(call, "name", &m->name) ||
+        !tj_ml_opt_str(call, "model_type", &m->type) ||
+        !tj_ml_opt_str(call, "source_run_id", &m->source_run_id) ||
+        !tj_ml_need_str(call, "experiment_id", &experiment_id) ||
         !tj_ml_pairs(call, "params", &m->params) ||
         !tj_ml_pairs(call, "tags", &m->tags) ||
         !check_model_name(call, m->name) ||
@@ -218,8 +218,16 @@ static bool change_params(void *ctx, struct tj_ml *call,
                           struct tj_ml_model *model)
 {
     const tj_pairs *params = ctx;
-    tj_vec_each (params, const struct tj_pair, param)
+    tj_vec_each (params, const struct tj_pair, param) {
+        tj_str old = tj_pairs_find(&model->params, param->key);
+        if (old.ptr && !tj_str_eq(old, param->value))
+            return tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
+                              "Changing param values is not allowed. Param "
+                              "'%.*s' of model '%.*s' is '%.*s'.",
+                              TJ_STR_ARG(param->key), TJ_STR_ARG(model->id),
+                              TJ_STR_ARG(old));
         tj_pairs_set(&model->params, call->arena, param->key, param->value);
+    }
     return tj_ml_model_has_room(call, model);
 }
 

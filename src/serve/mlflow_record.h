@@ -89,6 +89,9 @@ bool tj_ml_each_record(struct tj_ml *call, const struct tj_record_query *query,
 struct tj_record tj_ml_keep_record(struct tj_ml *call,
                                    const struct tj_record *record);
 
+/* Edits of several records as one. */
+typedef TJ_VEC(struct tj_record_work) tj_ml_works;
+
 /* -- pieces of bodies ------------------------------------------------------ */
 
 void tj_ml_read_map(const struct tj_json *v, struct tj_arena *a, tj_pairs *out);

@@ -87,7 +87,8 @@ struct tj_ml_run_edit {
 enum tj_edit tj_ml_edit_run_record(void *ctx, struct tj_record *record,
                                    bool found, struct tj_arena *a,
                                    struct tj_err *err);
-/* An edit that also adds what a request logged to the run's history. */
+/* An edit that also adds what a request logged to the run's history, and to
+ * the models that metrics name. */
 bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
                       void *ctx, const tj_ml_metrics *metrics);
 /* Refused with MLflow's text when it is deleted. */

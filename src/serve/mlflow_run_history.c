@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/sha256.h"
+#include "serve/mlflow_model.h"
 #include "serve/mlflow_run.h"
 #include "serve/mlflow_runs.h"
 
@@ -41,30 +42,36 @@ static enum tj_edit put_metrics(void *ctx, struct tj_record *record, bool found,
     return TJ_EDIT_PUT;
 }
 
+/* The record of what a request logged. */
+static struct tj_record_work metrics_work(struct tj_ml *call, tj_str run_id,
+                                          const tj_ml_metrics *metrics)
+{
+    struct new_metrics *new = tj_arena_new(call->arena, struct new_metrics);
+    struct tj_buf buf;
+    struct tj_json_writer w;
+    tj_buf_init(&buf, call->arena, SIZE_MAX);
+    tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
+    tj_ml_write_metrics(&w, metrics, TJ_ML_METRICS);
+    *new = (struct new_metrics){run_id, name_of(metrics), tj_buf_str(&buf)};
+    tj_str text = tj_str_printf(call->arena, "%.*s %.*s", TJ_STR_ARG(run_id),
+                                TJ_STR_ARG(new->body));
+    return (struct tj_record_work){
+        TJ_RECORD_METRIC, tj_sha256_hex(call->arena, text), put_metrics, new};
+}
+
 bool tj_ml_log_to_run(struct tj_ml *call, tj_str id, tj_ml_run_change change,
                       void *ctx, const tj_ml_metrics *metrics)
 {
     struct tj_ml_run_edit edit = {.call = call, .change = change, .ctx = ctx};
-    struct new_metrics new = {.run_id = id};
-    struct tj_record_work works[2] = {
-        {TJ_RECORD_RUN, id, tj_ml_edit_run_record, &edit},
-        {TJ_RECORD_METRIC, {0}, put_metrics, &new},
-    };
-    if (metrics->count) {
-        struct tj_buf buf;
-        struct tj_json_writer w;
-        tj_buf_init(&buf, call->arena, SIZE_MAX);
-        tj_json_writer_init(&w, &buf, TJ_JSON_COMPACT);
-        tj_ml_write_metrics(&w, metrics, TJ_ML_METRICS);
-        new.name = name_of(metrics);
-        new.body = tj_buf_str(&buf);
-        works[1].id = tj_sha256_hex(
-            call->arena, tj_str_printf(call->arena, "%.*s %.*s", TJ_STR_ARG(id),
-                                       TJ_STR_ARG(new.body)));
-    }
-    return tj_ml_edited(call, tj_store_edit_records(call->store, works,
-                                                    metrics->count ? 2 : 1,
-                                                    call->arena, &call->err));
+    tj_ml_works works = {0};
+    *tj_vec_add(&works, call->arena) = (struct tj_record_work){
+        TJ_RECORD_RUN, id, tj_ml_edit_run_record, &edit};
+    if (metrics->count)
+        *tj_vec_add(&works, call->arena) = metrics_work(call, id, metrics);
+    tj_ml_add_model_works(call, id, metrics, &works);
+    return tj_ml_edited(call, tj_store_edit_records(call->store, works.items,
+                                                    works.count, call->arena,
+                                                    &call->err));
 }
 
 /* -- reading it ------------------------------------------------------------ */

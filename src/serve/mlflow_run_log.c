@@ -7,7 +7,6 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "serve/mlflow_check.h"
-#include "serve/mlflow_model.h"
 #include "serve/mlflow_run.h"
 #include "serve/mlflow_runs.h"
 #include "serve/python_json.h"
@@ -195,8 +194,7 @@ static bool change_batch(void *ctx, struct tj_ml *call, struct tj_ml_run *run)
 
 static void log_it(struct tj_ml *call, tj_str id, struct batch *batch)
 {
-    if (tj_ml_log_to_run(call, id, change_batch, batch, &batch->metrics) &&
-        tj_ml_add_model_metrics(call, id, &batch->metrics))
+    if (tj_ml_log_to_run(call, id, change_batch, batch, &batch->metrics))
         tj_ml_done(call);
 }
 
@@ -224,9 +222,9 @@ void tj_ml_run_log_parameter(struct tj_server *s, const struct tj_request *rq,
     tj_str id;
     struct tj_pair param = {0};
     if (!tj_ml_begin(&call, s, rq, out) || !tj_ml_need_run_id(&call, &id) ||
-        !tj_ml_need_str(&call, "key", &param.key))
+        !tj_ml_need_str(&call, "key", &param.key) ||
+        !tj_ml_opt_str(&call, "value", &param.value))
         return;
-    param.value = tj_ml_str(&call, "value");
     if (!param.value.ptr)
         param.value = TJ_STR("");
     if (!check_param(&call, "key", &param))
@@ -243,9 +241,9 @@ void tj_ml_run_set_tag(struct tj_server *s, const struct tj_request *rq,
     tj_str id;
     struct tj_pair tag = {0};
     if (!tj_ml_begin(&call, s, rq, out) || !tj_ml_need_run_id(&call, &id) ||
-        !tj_ml_need_str(&call, "key", &tag.key))
+        !tj_ml_need_str(&call, "key", &tag.key) ||
+        !tj_ml_opt_str(&call, "value", &tag.value))
         return;
-    tag.value = tj_ml_str(&call, "value");
     *tj_vec_add(&batch.tags, call.arena) = tag;
     if (tj_ml_check_run_tags(&call, &batch.tags, NULL))
         log_it(&call, id, &batch);

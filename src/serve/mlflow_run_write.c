@@ -14,7 +14,7 @@ void tj_ml_write_run_info(struct tj_ml *call, const struct tj_ml_run *run)
     tj_jw_key_str(w, "user_id", run->user_id);
     tj_jw_key_str(w, "status", run->status);
     tj_jw_key_i64(w, "start_time", run->start_time);
-    if (run->end_time.known)
+    if (run->end_time.known && run->end_time.value)
         tj_jw_key_i64(w, "end_time", run->end_time.value);
     tj_jw_key_str(w, "artifact_uri", run->artifact_uri);
     tj_jw_key_str(w, "lifecycle_stage",

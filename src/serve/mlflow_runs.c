@@ -40,13 +40,14 @@ static bool choose_name(struct tj_ml *call, struct tj_ml_run *run)
 static bool read_new_run(struct tj_ml *call, struct tj_ml_run *run)
 {
     struct tj_experiment ex;
-    tj_str experiment = tj_ml_str(call, "experiment_id");
-    run->user_id = tj_ml_str(call, "user_id");
-    run->name = tj_ml_str(call, "run_name");
+    tj_str experiment;
     run->status = TJ_STR("RUNNING");
-    if (!tj_ml_i64(call, "start_time", 0, &run->start_time) ||
+    /* MLflow takes tags of any name here, unlike in set-tag. */
+    if (!tj_ml_opt_str(call, "experiment_id", &experiment) ||
+        !tj_ml_opt_str(call, "user_id", &run->user_id) ||
+        !tj_ml_opt_str(call, "run_name", &run->name) ||
+        !tj_ml_i64(call, "start_time", 0, &run->start_time) ||
         !tj_ml_pairs(call, "tags", &run->tags) ||
-        !tj_ml_check_run_tags(call, &run->tags, NULL) ||
         !tj_ml_experiment(call, experiment.len ? experiment : TJ_STR("0"), &ex))
         return false;
     if (!tj_ml_experiment_is_active(call, &ex))
@@ -163,10 +164,11 @@ static void update(struct tj_server *s, const struct tj_request *rq,
     tj_str id;
     if (!tj_ml_begin(&call, s, rq, out) || !tj_ml_need_run_id(&call, &id) ||
         !read_status(&call, &update.status) ||
-        !tj_ml_i64(&call, "end_time", 0, &update.end_time.value))
+        !tj_ml_i64(&call, "end_time", 0, &update.end_time.value) ||
+        !tj_ml_opt_str(&call, "run_name", &update.name))
         return;
     update.end_time.known = tj_ml_arg(&call, "end_time") != NULL;
-    update.name = tj_ml_cut(tj_ml_str(&call, "run_name"), TJ_ML_TAG_CHARS_MAX);
+    update.name = tj_ml_cut(update.name, TJ_ML_TAG_CHARS_MAX);
     if (!tj_ml_edit_run(&call, id, change_info, &update, &run))
         return;
     struct tj_json_writer *w = tj_ml_answer(&call);

@@ -259,11 +259,12 @@ bool tj_ml_search_read(struct tj_ml *call, const struct tj_ml_language *lang,
                        struct tj_ml_search *out)
 {
     struct tj_ml_list order_by;
+    tj_str text;
     return tj_ml_max_results(call, max, &out->max) &&
            tj_ml_page_offset(call, &out->offset) &&
            tj_ml_strs(call, "order_by", &order_by) &&
-           tj_ml_filter_parse(call, lang, tj_ml_str(call, filter),
-                              &out->filter) &&
+           tj_ml_opt_str(call, filter, &text) &&
+           tj_ml_filter_parse(call, lang, text, &out->filter) &&
            tj_ml_orders_parse(call, lang, &order_by, &out->orders);
 }
 

@@ -241,16 +241,28 @@ static bool find_wanted(struct tj_ml *call, const struct batch *batch, size_t i,
     return true;
 }
 
+/* The list begins with the first of it, and is absent when it is empty. */
+static void begin_list(struct tj_json_writer *w, const char *key, bool *begun)
+{
+    if (*begun)
+        return;
+    tj_jw_key(w, tj_str_c(key));
+    tj_jw_array(w);
+    *begun = true;
+}
+
 static bool add_trace(struct tj_ml *call, struct tj_json_writer *w,
-                      tj_trace_id id)
+                      tj_trace_id id, bool *begun)
 {
     struct tj_arena arena = {0};
     struct tj_trace trace = {0};
     bool ok = tj_store_open_trace(call->store, id, &arena, &trace, &call->err);
-    if (!ok)
+    if (!ok) {
         (void)tj_ml_fail_err(call);
-    else if (tj_trace_is_open(&trace) && trace.span_count)
+    } else if (tj_trace_is_open(&trace) && trace.span_count) {
+        begin_list(w, "traces", begun);
         ok = write_trace(call, w, &trace);
+    }
     tj_arena_release(&arena);
     return ok;
 }
@@ -263,17 +275,17 @@ static void batch_get(struct tj_server *s, const struct tj_request *rq,
     if (!tj_ml_begin(&call, s, rq, out) || !read_batch(&call, &batch))
         return;
     struct tj_json_writer *w = tj_ml_answer(&call);
-    tj_jw_key(w, TJ_STR("traces"));
-    tj_jw_array(w);
+    bool begun = false;
     for (size_t i = 0; i < batch.ids.count; i++) {
         struct tj_trace_info info = {0};
         bool found;
         if (!find_wanted(&call, &batch, i, &info, &found) ||
             (found && is_complete(&info) &&
-             !add_trace(&call, w, info.trace_id)))
+             !add_trace(&call, w, info.trace_id, &begun)))
             return;
     }
-    tj_jw_end(w);
+    if (begun)
+        tj_jw_end(w);
     tj_ml_end(&call);
 }
 
@@ -285,16 +297,20 @@ static void batch_infos(struct tj_server *s, const struct tj_request *rq,
     if (!tj_ml_begin(&call, s, rq, out) || !read_batch(&call, &batch))
         return;
     struct tj_json_writer *w = tj_ml_answer(&call);
-    tj_jw_key(w, TJ_STR("trace_infos"));
-    tj_jw_array(w);
+    bool begun = false;
     for (size_t i = 0; i < batch.ids.count; i++) {
         struct tj_trace_info info = {0};
         bool found;
-        if (!find_wanted(&call, &batch, i, &info, &found) ||
-            (found && !tj_ml_write_info(&call, w, &info)))
+        if (!find_wanted(&call, &batch, i, &info, &found))
+            return;
+        if (!found)
+            continue;
+        begin_list(w, "trace_infos", &begun);
+        if (!tj_ml_write_info(&call, w, &info))
             return;
     }
-    tj_jw_end(w);
+    if (begun)
+        tj_jw_end(w);
     tj_ml_end(&call);
 }
 

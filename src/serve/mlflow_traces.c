@@ -121,11 +121,13 @@ static bool add_experiment(struct tj_ml *call, tj_str id,
 
 static bool read_locations(struct tj_ml *call, struct experiments *out)
 {
-    const struct tj_json *list = tj_ml_arg(call, "locations");
-    if (!tj_json_count(list))
+    const struct tj_json *list;
+    if (!tj_ml_array(call, "locations", &list))
+        return false;
+    if (!list)
         return tj_ml_missing(call, "locations");
     tj_json_each (list, item) {
-        tj_str id = tj_json_str(tj_ml_member(
+        tj_str id = tj_ml_scalar(tj_ml_member(
             tj_ml_member(item, "mlflow_experiment"), "experiment_id"));
         if (id.len && !add_experiment(call, id, out))
             return false;
@@ -177,8 +179,9 @@ static bool read_order(struct tj_ml *call, struct tj_trace_query *query)
 static bool read_query(struct tj_ml *call, struct tj_trace_query *query)
 {
     struct experiments experiments = {0};
-    tj_str filter = tj_ml_str(call, "filter");
-    if (!read_row_max(call, &query->row_max) ||
+    tj_str filter;
+    if (!tj_ml_opt_str(call, "filter", &filter) ||
+        !read_row_max(call, &query->row_max) ||
         !read_locations(call, &experiments) || !read_order(call, query))
         return false;
     if (!tj_filter_parse(filter, call->arena, &query->filter, &call->err))
@@ -257,14 +260,15 @@ static void set_tag(struct tj_server *s, const struct tj_request *rq,
 {
     struct tj_ml call;
     struct tj_trace_info there;
-    tj_str key;
+    tj_str key, value;
     if (!tj_ml_begin(&call, s, rq, out) ||
-        !tj_ml_need_str(&call, "key", &key) || !check_tag(&call, key, "set") ||
-        !tj_ml_check_name(&call, "key", key) ||
+        !tj_ml_need_str(&call, "key", &key) ||
+        !tj_ml_opt_str(&call, "value", &value) ||
+        !check_tag(&call, key, "set") || !tj_ml_check_name(&call, "key", key) ||
         !tj_ml_check_chars(&call, "key", key, TJ_ML_KEY_CHARS_MAX) ||
         !tj_ml_trace(&call, rq->captures[0], &there))
         return;
-    tj_str value = tj_ml_cut(tj_ml_str(&call, "value"), TJ_ML_TAG_CHARS_MAX);
+    value = tj_ml_cut(value, TJ_ML_TAG_CHARS_MAX);
     bool ok = tj_str_eq(key, TJ_STR(TJ_ML_TAG_NAME))
                   ? set_name(&call, there.trace_id, value)
                   : tj_store_set_tag(call.store, there.trace_id, key, value,
@@ -378,7 +382,8 @@ static bool read_doomed(struct tj_ml *call, struct tj_trace_doomed *out)
     if (tj_ml_arg(call, "max_traces"))
         out->count_max = (uint64_t)most;
     /* The whole of that millisecond. */
-    if (millis > 0 && (uint64_t)millis < UINT64_MAX / TJ_NS_PER_MS)
+    if (tj_ml_arg(call, "max_timestamp_millis") && millis >= 0 &&
+        (uint64_t)millis < UINT64_MAX / TJ_NS_PER_MS)
         out->max_time = ((uint64_t)millis + 1) * TJ_NS_PER_MS - 1;
     return true;
 }
@@ -450,6 +455,10 @@ static void link_to_run(struct tj_server *s, const struct tj_request *rq,
         !tj_ml_need_str(&call, "run_id", &run_id) ||
         !tj_ml_strs(&call, "trace_ids", &list))
         return;
+    if (!tj_ml_arg(&call, "trace_ids")) {
+        (void)tj_ml_missing(&call, "trace_ids");
+        return;
+    }
     if (list.count > LINKS_MAX) {
         (void)tj_ml_fail(&call, TJ_ML_INVALID_PARAMETER_VALUE,
                          "Cannot link more than %d traces to a run in a single "
@@ -475,9 +484,12 @@ static bool is_same_prompt(const struct tj_json *a, const struct tj_json *b)
                      tj_json_find_str(b, TJ_STR("version")));
 }
 
+/* Before prompt itself, should it be in the list. */
 static bool has_prompt(const struct tj_json *list, const struct tj_json *prompt)
 {
     tj_json_each (list, item) {
+        if (item == prompt)
+            return false;
         if (is_same_prompt(item, prompt))
             return true;
     }
@@ -511,7 +523,7 @@ static tj_str prompts_tag(struct tj_ml *call, const struct tj_trace_info *there,
     tj_json_each (old.root, item)
         put_prompt(&w, item);
     tj_json_each (added, item) {
-        if (!has_prompt(old.root, item))
+        if (!has_prompt(old.root, item) && !has_prompt(added, item))
             put_prompt(&w, item);
     }
     tj_jw_end(&w);
@@ -524,15 +536,27 @@ static void link_prompts(struct tj_server *s, const struct tj_request *rq,
     struct tj_ml call;
     struct tj_trace_info there;
     tj_str id;
+    const struct tj_json *prompts;
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_need_str(&call, "trace_id", &id) ||
-        !tj_ml_trace(&call, id, &there))
+        !tj_ml_array(&call, "prompt_versions", &prompts))
         return;
-    const struct tj_json *prompts = tj_ml_arg(&call, "prompt_versions");
-    if (!tj_json_count(prompts) || tj_json_count(prompts) > PROMPTS_MAX) {
+    if (!prompts || tj_json_count(prompts) > PROMPTS_MAX) {
         (void)tj_ml_missing(&call, "prompt_versions");
         return;
     }
+    if (!tj_json_count(prompts)) {
+        tj_ml_done(&call);
+        return;
+    }
+    tj_json_each (prompts, item) {
+        if (!tj_ml_text(item, "name").len || !tj_ml_text(item, "version").len) {
+            (void)tj_ml_bad_type(&call, "prompt_versions", item);
+            return;
+        }
+    }
+    if (!tj_ml_trace(&call, id, &there))
+        return;
     tj_str tag = prompts_tag(&call, &there, prompts);
     if (!tag.ptr)
         (void)tj_ml_fail(&call, TJ_ML_INVALID_PARAMETER_VALUE,

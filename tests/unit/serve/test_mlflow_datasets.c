@@ -318,6 +318,10 @@ static void test_tags(void **state)
     assert_call(f, "GET", path(f, id, ""), NULL);
     assert_string_equal(at(f, "dataset.tags"),
                         "{\"k\": \"w\", \"t\": \"True\"}");
+    /* The text of an object, not an object: it would be lost. */
+    assert_int_equal(call(f, "POST", "/api/3.0/mlflow/datasets/create",
+                          "{'name': 'n', 'tags': {'k': 'w'}}"),
+                     400);
     assert_int_equal(
         send_text(f, "PATCH", path(f, "d-nope", "/tags"), "tags", "{'k': 'w'}"),
         404);

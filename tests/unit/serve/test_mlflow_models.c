@@ -92,6 +92,51 @@ static void test_metrics(void **state)
     assert_string_equal(at(f, "model.data.metrics.0.model_id"), id);
 }
 
+/* What is refused because of the model is not logged to the run either. */
+static void test_metrics_of_nobody(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    assert_call(f, "POST", "/api/2.0/mlflow/runs/create",
+                "{'experiment_id': '0'}");
+    const char *run = at(f, "run.info.run_id");
+    assert_refused(f, "POST", "/api/2.0/mlflow/runs/log-metric",
+                   FORMAT(f,
+                          "{'run_id': '%s', 'key': 'm', 'value': 0.5, "
+                          "'timestamp': 5, 'model_id': 'm-nope'}",
+                          run),
+                   MISSING, "Logged model with ID 'm-nope' not found.");
+    assert_call(f, "GET", FORMAT(f, "/api/2.0/mlflow/runs/get?run_id=%s", run),
+                NULL);
+    assert_int_equal(count_at(f, "run.data.metrics"), 0);
+    assert_call(f, "GET",
+                FORMAT(f,
+                       "/api/2.0/mlflow/metrics/get-history?run_id=%s"
+                       "&metric_key=m",
+                       run),
+                NULL);
+    assert_int_equal(count_at(f, "metrics"), 0);
+}
+
+/* As a run's: the same again is nothing, another value is refused. */
+static void test_params_stay(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const char *id = make_model(f, "mod");
+    assert_call(f, "POST", path(f, id, "/params"),
+                "{'params': [{'key': 'a', 'value': 'b'}]}");
+    assert_refused(
+        f, "POST", path(f, id, "/params"),
+        "{'params': [{'key': 'n', 'value': '1'}, {'key': 'a', 'value': 'c'}]}",
+        INVALID,
+        FORMAT(f,
+               "Changing param values is not allowed. Param 'a' of model '%s' "
+               "is 'b'.",
+               id));
+    assert_call(f, "GET", path(f, id, ""), NULL);
+    assert_int_equal(count_at(f, "model.data.params"), 1);
+    assert_string_equal(at(f, "model.data.params.0.value"), "b");
+}
+
 static void test_search(void **state)
 {
     struct mlflow_fixture *f = *state;
@@ -110,10 +155,29 @@ static void test_search(void **state)
     assert_string_equal(at(f, "models.0.info.name"), "one");
     assert_string_equal(at(f, "next_page_token"), "eyJvZmZzZXQiOiAxfQ==");
     assert_int_equal(call(f, "POST", AT("/search"), "{}"), 400);
+    assert_call(f, "POST", AT("/search"), "{'experiment_ids': []}");
+    assert_int_equal(count_at(f, "models"), 0);
     f->grant.experiments = &(const uint64_t){7};
     f->grant.experiment_count = 1;
     assert_call(f, "POST", AT("/search"), "{'experiment_ids': ['0']}");
     assert_int_equal(count_at(f, "models"), 0);
+}
+
+/* More than the store gives at once; what was found first must still be there
+ * when the last page was read. */
+static void test_many(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const size_t count = TJ_SEARCH_ROWS_MAX + 3;
+    for (size_t i = 0; i < count; i++)
+        (void)make_model(f, FORMAT(f, "m%04zu", i));
+    assert_call(f, "POST", AT("/search"),
+                "{'experiment_ids': ['0'], 'max_results': 50000, 'order_by': "
+                "[{'field_name': 'name'}], 'filter': 'tags.t IS NOT NULL'}");
+    assert_int_equal(count_at(f, "models"), count);
+    for (size_t i = 0; i < count; i += 101)
+        assert_string_equal(at(f, FORMAT(f, "models.%zu.info.name", i)),
+                            FORMAT(f, "m%04zu", i));
 }
 
 int main(void)
@@ -121,10 +185,10 @@ int main(void)
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, mlflow_setup, mlflow_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_life),
-        TEST(test_refused),
-        TEST(test_metrics),
-        TEST(test_search),
+        TEST(test_life),        TEST(test_refused),
+        TEST(test_metrics),     TEST(test_metrics_of_nobody),
+        TEST(test_params_stay), TEST(test_search),
+        TEST(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

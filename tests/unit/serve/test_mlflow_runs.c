@@ -365,6 +365,48 @@ static void test_tags(void **state)
                    FORMAT(f, "No tag with name: t in run with id %s", run));
 }
 
+/* Other than set-tag, create takes tags of any name and length. */
+static void test_create_takes_any_tag(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    char *value = calloc(1, 9001);
+    memset(value, 'v', 9000);
+    const char *run = make_run(
+        f, FORMAT(f, ", 'tags': [{'key': 'a#b', 'value': '%s'}]", value));
+    free(value);
+    find_run(f, run);
+    assert_string_equal(at(f, "run.data.tags.0.key"), "a#b");
+    assert_int_equal(strlen(at(f, "run.data.tags.0.value")), 9000);
+    assert_int_equal(call(f, "POST", AT("set-tag"),
+                          about(f, run, ", 'key': 'a#b', 'value': 'x'")),
+                     400);
+}
+
+/* A list or an object is no text: it is not kept as an empty one. */
+static void test_values_are_texts(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    const char *run = make_run(f, "");
+    const char *refused =
+        "Invalid value {\"a\":1} for parameter 'value' supplied:  Hint: Value "
+        "was of type 'dict'. See the API docs for more information about "
+        "request parameters.";
+    assert_refused(f, "POST", AT("set-tag"),
+                   about(f, run, ", 'key': 'k', 'value': {'a': 1}"), INVALID,
+                   refused);
+    assert_refused(f, "POST", AT("log-parameter"),
+                   about(f, run, ", 'key': 'k', 'value': {'a': 1}"), INVALID,
+                   refused);
+    assert_refused(f, "POST", AT("create"),
+                   "{'experiment_id': '0', 'tags': {'a': 'b'}}", INVALID,
+                   "Invalid value {\"a\":\"b\"} for parameter 'tags' supplied: "
+                   " Hint: Value was of type 'dict'. See the API docs for more "
+                   "information about request parameters.");
+    find_run(f, run);
+    assert_int_equal(count_at(f, "run.data.params"), 0);
+    assert_int_equal(count_at(f, "run.data.tags"), 1);
+}
+
 static void test_long_values_are_cut(void **state)
 {
     struct mlflow_fixture *f = *state;
@@ -688,6 +730,8 @@ int main(void)
         TEST(test_search_orders),
         TEST(test_search_views_and_pages),
         TEST(test_grants),
+        TEST(test_create_takes_any_tag),
+        TEST(test_values_are_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

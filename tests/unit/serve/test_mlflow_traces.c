@@ -3,6 +3,8 @@
  */
 #include "trace_fixture.h"
 
+#define TRACE_3 "tr-00000000000000000000000000000003"
+
 #include "base/limits.h"
 
 #define INFO  "trace.trace_info"
@@ -153,6 +155,43 @@ static void start_refuses(void **state)
     f->content_type = "text/plain";
     start_trace(f, TRACE_1, "0", "");
     assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "Content-Type");
+}
+
+#define WITH(members)                                                          \
+    "{'trace':{'trace_info':{'trace_id':'" TRACE_1 "'," members "}}}"
+#define IN(experiment)                                                         \
+    "'trace_location':{'mlflow_experiment':{'experiment_id':" experiment "}}"
+
+/* Nothing of a request lands elsewhere, or is dropped, without a word. */
+static void start_takes_nothing_for_none(void **state)
+{
+    struct fixture *f = *state;
+    static const char target[] = "/api/3.0/mlflow/traces";
+    uint64_t there = must_experiment(f, "there");
+    assert_int_equal(there, 1);
+    assert_int_equal(ask(f, "POST", target, WITH(IN("1") ",'state':2")), 200);
+    assert_string_equal(text_at(f, "trace.trace_info.trace_location."
+                                   "mlflow_experiment.experiment_id"),
+                        "1");
+    assert_string_equal(text_at(f, "trace.trace_info.state"), "ERROR");
+    assert_int_equal(
+        ask(f, "POST", "/api/3.0/mlflow/traces/search",
+            "{'locations':[{'mlflow_experiment':{'experiment_id':1}}]}"),
+        200);
+    assert_int_equal(count_at(f, "traces"), 1);
+    ask(f, "POST", target,
+        WITH("'trace_location':{'type':'INFERENCE_TABLE','inference_table':"
+             "{'full_table_name':'a.b'}}"));
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "trace_location");
+    ask(f, "POST", target, WITH(IN("'0'") ",'request_time':1777708800123"));
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "request_time");
+    ask(f, "POST", target, WITH(IN("'0'") ",'execution_duration':5"));
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "execution_duration");
+    assert_int_equal(ask(f, "PATCH", "/api/2.0/mlflow/traces/" TRACE_1 "/tags",
+                         "{'key':'k','value':{'a':1}}"),
+                     400);
+    assert_refused(f, 400, "INVALID_PARAMETER_VALUE",
+                   "Invalid value {\"a\":1} for parameter 'value'");
 }
 
 /* Pairs are looked for one by one, so a request has a maximum of them. */
@@ -466,6 +505,10 @@ static void deletes(void **state)
                    "`max_traces` must be a positive integer, received 0.");
     ask(f, "POST", target, "{'experiment_id':'0','request_ids':['nonsense']}");
     assert_string_equal(text_at(f, "traces_deleted"), "0");
+    ask(f, "POST", "/api/3.0/mlflow/traces",
+        "{'trace':{'trace_info':{'trace_id':'" TRACE_3 "'}}}");
+    ask(f, "POST", target, "{'experiment_id':'0','max_timestamp_millis':0}");
+    assert_string_equal(text_at(f, "traces_deleted"), "1"); /* of 1970 */
     ask(f, "POST", target,
         "{'experiment_id':'0','max_timestamp_millis':1777708800122}");
     assert_string_equal(text_at(f, "traces_deleted"), "0");
@@ -512,11 +555,11 @@ static void prompts_become_a_tag(void **state)
     static const char target[] = "/api/2.0/mlflow/traces/link-prompts";
     start_trace(f, TRACE_1, "0", "");
     for (int i = 0; i < 2; i++)
-        assert_int_equal(
-            ask(f, "POST", target,
-                "{'trace_id':'" TRACE_1
-                "','prompt_versions':[{'name':'p','version':'1'}]}"),
-            200);
+        assert_int_equal(ask(f, "POST", target,
+                             "{'trace_id':'" TRACE_1
+                             "','prompt_versions':[{'name':'p','version':'1'},"
+                             "{'name':'p','version':'1'}]}"),
+                         200);
     assert_int_equal(ask(f, "POST", target,
                          "{'trace_id':'" TRACE_1
                          "','prompt_versions':[{'name':'q','version':'2'}]}"),
@@ -525,7 +568,14 @@ static void prompts_become_a_tag(void **state)
     assert_string_equal(member_at(f, TAGS, "mlflow.linkedPrompts"),
                         "[{\"name\": \"p\", \"version\": \"1\"}, {\"name\": "
                         "\"q\", \"version\": \"2\"}]");
-    ask(f, "POST", target, "{'trace_id':'" TRACE_1 "','prompt_versions':[]}");
+    assert_int_equal(ask(f, "POST", target,
+                         "{'trace_id':'" TRACE_1 "','prompt_versions':[]}"),
+                     200);
+    assert_int_equal(ask(f, "POST", target,
+                         "{'trace_id':'" TRACE_1
+                         "','prompt_versions':[{'name':'p'}]}"),
+                     400);
+    ask(f, "POST", target, "{'trace_id':'" TRACE_1 "'}");
     assert_refused(f, 400, "INVALID_PARAMETER_VALUE", "'prompt_versions'");
 }
 
@@ -581,6 +631,7 @@ int main(void)
         TEST(info_and_spans_race),
         TEST(experiment_of_a_trace),
         TEST(start_refuses),
+        TEST(start_takes_nothing_for_none),
         TEST(pairs_have_a_maximum),
         TEST(a_missing_trace_is_json),
         TEST(partial_traces_wait),
