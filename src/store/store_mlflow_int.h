@@ -49,6 +49,13 @@ struct tj_mlflow_seen {
     uint64_t ns;       /* monotonic: when, the last time */
 };
 
+/* What a search has just read of the trace that its filter looks at. */
+struct tj_mlflow_hand {
+    struct tj_mlflow_hand *next;
+    pthread_t thread; /* that searches */
+    const struct tj_trace_info *info;
+};
+
 struct tj_mlflow {
     struct tj_store front; /* first */
     struct tj_arena arena; /* of the members up to lock */
@@ -71,6 +78,7 @@ struct tj_mlflow {
     struct tj_arena names_arena;
     struct tj_map odd_ids; /* trace id bytes -> tj_str, as the server has it */
     struct tj_mlflow_memo memo;
+    struct tj_mlflow_hand *hands;
     struct tj_arena seen_arena;
     struct tj_map seen; /* trace id bytes -> struct tj_mlflow_seen */
 };
@@ -185,6 +193,9 @@ bool tj_mlflow_saw(struct tj_mlflow *m, tj_trace_id id, struct tj_arena *a,
                    tj_str *experiment, uint64_t *age_ns);
 /* When traces are deleted. */
 void tj_mlflow_unsee(struct tj_mlflow *m);
+/* Between them this thread opens the trace without asking for its info. */
+void tj_mlflow_hold(struct tj_mlflow *m, struct tj_mlflow_hand *hand);
+void tj_mlflow_drop(struct tj_mlflow *m, struct tj_mlflow_hand *hand);
 /* One TraceInfoV3 into batch, and what is known without spans. */
 bool tj_mlflow_take_info(struct tj_mlflow *m, const struct tj_json *v,
                          struct tj_batch *batch, struct tj_trace_info *out,

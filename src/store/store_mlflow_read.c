@@ -270,13 +270,52 @@ bool tj_mlflow_read_info(struct tj_mlflow *m, tj_trace_id id,
     return true;
 }
 
-/* With what is known of it, and its assessments in batch. */
+void tj_mlflow_hold(struct tj_mlflow *m, struct tj_mlflow_hand *hand)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    hand->next = m->hands;
+    m->hands = hand;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+void tj_mlflow_drop(struct tj_mlflow *m, struct tj_mlflow_hand *hand)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    struct tj_mlflow_hand **at = &m->hands;
+    while (*at != hand)
+        at = &(*at)->next;
+    *at = hand->next;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+/* NULL: not at hand.  It stays as long as this thread is in the search. */
+static const struct tj_trace_info *find_held(struct tj_mlflow *m,
+                                             tj_trace_id id)
+{
+    const struct tj_trace_info *found = NULL;
+    (void)pthread_mutex_lock(&m->lock);
+    for (const struct tj_mlflow_hand *h = m->hands; h && !found; h = h->next) {
+        if (pthread_equal(h->thread, pthread_self()) &&
+            tj_trace_id_eq(h->info->trace_id, id))
+            found = h->info;
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+    return found;
+}
+
+/* With what is known of it. */
 static bool read_info(struct tj_mlflow *m, tj_trace_id id,
                       struct tj_batch *batch, struct tj_trace_info *out,
                       bool *found, struct tj_err *err)
 {
     const struct tj_json *v = NULL;
     tj_mlflow_places ignored = {0};
+    const struct tj_trace_info *held = find_held(m, id);
+    *found = held;
+    if (held) {
+        *out = tj_fold_info_copy(held, batch->arena);
+        return true;
+    }
     /* For the name of its experiment. */
     if (!tj_mlflow_find_places(m, batch->arena, &ignored, err) ||
         !tj_mlflow_read_info(m, id, batch->arena, &v, err))

@@ -175,8 +175,12 @@ static bool matches(struct tj_mlflow_walk *w, const struct tj_trace_info *info,
            (w->with_judge_traces || !tj_fold_is_judge_trace(info));
     if (!*out || !w->eval)
         return true;
+    struct tj_mlflow_hand hand = {.thread = pthread_self(), .info = info};
     tj_arena_reset(&w->scratch);
-    return tj_filter_eval_match(w->eval, w->st, info, &w->scratch, out, err);
+    tj_mlflow_hold(w->m, &hand);
+    bool ok = tj_filter_eval_match(w->eval, w->st, info, &w->scratch, out, err);
+    tj_mlflow_drop(w->m, &hand);
+    return ok;
 }
 
 enum tj_step tj_mlflow_walk_next(struct tj_mlflow_walk *w,

@@ -456,7 +456,10 @@ static void conditions_on_spans_miss_nothing(void **state)
         assert_int_equal(matches(w, "span.name = 'agent' AND tag.n = '3'"), 0);
         assert_int_equal(matches(w, "span.name = 'none'"), 0);
         assert_int_equal(matches(w, "text LIKE '%why%'"), n);
+        /* The page has told all but the spans. */
+        size_t infos = count_of(w, "GET /api/3.0/mlflow/traces/tr-");
         assert_int_equal(matches(w, "span.type = 'AGENT'"), n);
+        assert_int_equal(count_of(w, "GET /api/3.0/mlflow/traces/tr-"), infos);
     }
     struct tj_trace_page page;
     tell(w, "{\"old\":false}");
