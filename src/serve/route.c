@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "serve/body.h"
 #include "serve/mlflow.h"
+#include "serve/rpc_status.h"
 
 static const struct tj_route *const tables[] = {
     tj_routes_plain,       tj_routes_otlp,        tj_routes_traces,
@@ -166,6 +167,17 @@ static void answer_unknown(const struct tj_request *rq, bool path_known,
     }
 }
 
+/* In the form that clients of the path know. */
+static void answer_denied(const struct tj_request *rq, struct tj_answer *out)
+{
+    if (tj_str_starts(rq->path, TJ_STR("/v1/")))
+        tj_rpc_refuse(rq, out, 403, TJ_RPC_PERMISSION_DENIED,
+                      TJ_STR("Permission denied"));
+    else
+        (void)tj_ml_refuse(out, rq->arena, TJ_ML_PERMISSION_DENIED,
+                           "Permission denied");
+}
+
 void tj_route_run(struct tj_server *s, struct tj_request *rq,
                   struct tj_answer *out)
 {
@@ -178,8 +190,7 @@ void tj_route_run(struct tj_server *s, struct tj_request *rq,
         return;
     }
     if (route->access > rq->grant->access) {
-        (void)tj_ml_refuse(out, rq->arena, TJ_ML_PERMISSION_DENIED,
-                           "Permission denied");
+        answer_denied(rq, out);
         return;
     }
     route->run(s, rq, out);

@@ -261,6 +261,10 @@ static void grants(void **state)
     assert_int_equal(ask(f, "POST", url, OF_SERVICE("mine")), 200);
     f->grant.access = TJ_ACCESS_READ;
     assert_int_equal(ask(f, "POST", url, OF_SERVICE("mine")), 403);
+    assert_string_equal(text_at(f, "code"), "7");
+    f->content_type = "application/x-protobuf";
+    assert_int_equal(ask(f, "POST", url, ""), 403);
+    assert_str_eq(f->answer.content_type, "application/x-protobuf");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
