@@ -89,17 +89,8 @@ static bool read_password(char room[PASSWORD_ROOM])
     return ok;
 }
 
-static bool add_user(tj_auth_entries *list, const struct tj_grant *grant,
-                     struct tj_arena *a, struct tj_err *err)
-{
-    char password[PASSWORD_ROOM];
-    if (!read_password(password))
-        return tj_fail(err, TJ_E_INPUT, "no password on standard input");
-    return tj_auth_add_user(list, grant, tj_str_c(password), a, err);
-}
-
 static int add(const struct args *args, const char *path, tj_auth_entries *list,
-               struct tj_arena *a)
+               const char *password, struct tj_arena *a)
 {
     struct tj_grant grant;
     struct tj_err err;
@@ -107,7 +98,7 @@ static int add(const struct args *args, const char *path, tj_auth_entries *list,
     if (!read_grant(args, a, &grant))
         return EXIT_INPUT;
     bool user = args_has(args, "user");
-    bool ok = user ? add_user(list, &grant, a, &err)
+    bool ok = user ? tj_auth_add_user(list, &grant, tj_str_c(password), a, &err)
                    : tj_auth_add_token(list, &grant, a, &token, &err);
     if (!ok || !tj_auth_file_write(path, list, &err))
         return failed(&err);
@@ -163,6 +154,29 @@ static int drop(const struct args *args, const char *path,
     return tj_auth_file_write(path, list, &err) ? EXIT_DONE : failed(&err);
 }
 
+/* Nobody waits for the lock while somebody types a password. */
+static int change(const struct args *args, const char *path, struct tj_arena *a)
+{
+    char password[PASSWORD_ROOM] = "";
+    bool is_add = !strcmp(args->positionals[0], "add");
+    tj_auth_entries list;
+    struct tj_err err;
+    int lock;
+    if (is_add && args_has(args, "user") && !read_password(password))
+        return complain(EXIT_INPUT, "auth: no password on standard input");
+    if (!tj_auth_file_lock(path, &lock, &err))
+        return failed(&err);
+    int code = EXIT_DONE;
+    if (!tj_auth_file_read(path, a, &list, &err))
+        code = failed(&err);
+    else if (is_add)
+        code = add(args, path, &list, password, a);
+    else
+        code = drop(args, path, &list);
+    (void)close(lock);
+    return code;
+}
+
 static int run_with(const struct args *args, struct tj_arena *a)
 {
     const char *verb = args->positional_count ? args->positionals[0] : "list";
@@ -180,11 +194,11 @@ static int run_with(const struct args *args, struct tj_arena *a)
     const char *path = file_of(args, a, &code);
     if (!path)
         return code;
+    if (is_add || is_remove)
+        return change(args, path, a);
     if (!tj_auth_file_read(path, a, &list, &err))
         return failed(&err);
-    if (is_add)
-        return add(args, path, &list, a);
-    return is_remove ? drop(args, path, &list) : list_all(args, &list, a);
+    return list_all(args, &list, a);
 }
 
 static int run_auth(const struct args *args)

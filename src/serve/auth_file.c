@@ -4,6 +4,8 @@
 #include "serve/auth_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -204,6 +206,28 @@ bool tj_auth_file_write(const char *path, const tj_auth_entries *entries,
 }
 
 /* -- changing ------------------------------------------------------------- */
+
+/* The folder is locked: the file itself is another one with each change. */
+bool tj_auth_file_lock(const char *path, int *lock, struct tj_err *err)
+{
+    struct tj_arena a = {0};
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+    const char *folder = len ? tj_cstr(&a, tj_str_make(path, len)) : ".";
+    bool ok = tj_file_make_parents(path, err);
+    int fd = ok ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    tj_arena_release(&a);
+    if (!ok)
+        return false;
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+        if (errno == EINTR)
+            continue;
+        (void)close(fd);
+        fd = -1;
+    }
+    *lock = fd;
+    return fd >= 0 || tj_fail(err, TJ_E_IO, "%s: cannot be locked", path);
+}
 
 static size_t find(const tj_auth_entries *list, tj_str name)
 {

@@ -63,6 +63,12 @@ bool tj_auth_file_read(const char *path, struct tj_arena *a,
 bool tj_auth_file_write(const char *path, const tj_auth_entries *entries,
                         struct tj_err *err) TJ_MUST_USE;
 
+/* Waits until nobody else is changing the file; it is ours until *lock is
+ * closed.  Whoever reads it to write it again takes this first; for reading
+ * alone nobody needs it. */
+bool tj_auth_file_lock(const char *path, int *lock, struct tj_err *err)
+    TJ_MUST_USE;
+
 /* Adds grant under its name (TJ_E_INPUT: not a name, or there already).  The
  * token is told here and never again. */
 bool tj_auth_add_token(tj_auth_entries *to, const struct tj_grant *grant,

@@ -623,6 +623,16 @@ def test_scopes(case):
             assert status == wanted, (experiment, status)
 
 
+def test_credentials_added_at_once(case):
+    names = [f"ci{i}" for i in range(16)]
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: case.ok("auth", "add", name), names))
+    assert sorted(line.split()[0] for line in case.ok("auth").out.splitlines()) == sorted(names)
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: case.ok("auth", "remove", name), names[1:]))
+    assert case.ok("auth").out.split()[0] == "ci0" and len(case.ok("auth").out.splitlines()) == 1
+
+
 def test_users_and_changes(case):
     case.ok("auth", "add", "ana", "--user", "--role", "admin", stdin=b"correct horse\n")
     case.fails(3, "called ana", "auth", "add", "ana")
