@@ -37,6 +37,7 @@ enum {
     HEADERS_MAX = 64,
     CALL_BYTES = 8 << 10,    /* what one takes before it says anything */
     SHED_IDLE_MS_MIN = 2000, /* younger connections are kept */
+    PART_MS_MAX = 2000,      /* for the other side to close as well */
     BODY_BYTES_FIRST = 16 << 10,
     CODE_TEXT_MAX = 16,
 };
@@ -77,6 +78,7 @@ struct connection {
     struct tj_peer peer;
     uint64_t idle_ns;  /* since when it has no calls */
     uint64_t leave_ns; /* since when it is leaving */
+    uint64_t part_ns;  /* since when all is said; 0: it is not */
     const uint8_t *unsent;
     size_t unsent_len;
     bool wants_write; /* epoll knows */
@@ -611,8 +613,8 @@ static void read_some(struct connection *c, uint8_t room[READ_BYTES])
     ssize_t n = recv(c->fd, room, READ_BYTES, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
-    c->failed =
-        n <= 0 || nghttp2_session_mem_recv(c->session, room, (size_t)n) < 0;
+    c->failed = n <= 0 || (!c->part_ns && nghttp2_session_mem_recv(
+                                              c->session, room, (size_t)n) < 0);
 }
 
 /* False: the socket takes no more now. */
@@ -677,11 +679,22 @@ static void sweep_connection(struct connection *c, uint64_t now_ns)
 
 static bool is_over(const struct connection *c)
 {
-    if (c->failed)
-        return true;
     bool quiet = !nghttp2_session_want_read(c->session) &&
                  !nghttp2_session_want_write(c->session);
     return !c->unsent_len && (quiet || (c->leaving && !c->calls));
+}
+
+/* All is said.  What the other side still says is read and thrown away until
+ * it closes too: a socket that is closed with something unread resets the
+ * connection, and the other side may lose what it has not read yet. */
+static void part(struct connection *c, uint64_t now_ns)
+{
+    if (!c->part_ns) {
+        c->part_ns = now_ns;
+        c->failed = shutdown(c->fd, SHUT_WR) != 0;
+    } else if (tj_ns_since(c->part_ns, now_ns) > PART_MS_MAX * TJ_NS_PER_MS) {
+        c->failed = true;
+    }
 }
 
 static void settle(struct tj_grpc *g, uint64_t *swept_ns)
@@ -695,13 +708,16 @@ static void settle(struct tj_grpc *g, uint64_t *swept_ns)
     }
     for (struct connection *c = g->connections, *next; c; c = next) {
         next = c->next;
-        if (!c->failed && draining)
+        bool talks = !c->failed && !c->part_ns;
+        if (talks && draining)
             leave(c);
-        if (!c->failed && sweep)
+        if (talks && sweep)
             sweep_connection(c, now_ns);
-        if (!c->failed)
+        if (talks && !c->failed)
             flush(c);
-        if (is_over(c))
+        if (!c->failed && (c->part_ns || is_over(c)))
+            part(c, now_ns);
+        if (c->failed)
             close_connection(c);
     }
 }

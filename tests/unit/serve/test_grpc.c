@@ -30,6 +30,7 @@ struct fixture {
     struct tj_room room;
     unsigned port;
     atomic_uint ended;
+    atomic_uint ran;
 };
 
 static bool admit(void *ctx, struct tj_request *rq, struct tj_answer *out)
@@ -50,7 +51,8 @@ static void be_late(void)
 
 static void run(void *ctx, struct tj_request *rq, struct tj_answer *out)
 {
-    (void)ctx;
+    struct fixture *f = ctx;
+    atomic_fetch_add(&f->ran, 1);
     if (tj_request_header(rq, TJ_STR("x-late")).len)
         be_late();
     out->status = 200;
@@ -154,13 +156,22 @@ struct client {
     bool ended; /* the server closed */
 };
 
-static int dial(const struct fixture *f)
+static int try_dial(const struct fixture *f)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)f->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static int dial(const struct fixture *f)
+{
+    int fd = try_dial(f);
+    assert_true(fd >= 0);
     return fd;
 }
 
@@ -281,10 +292,8 @@ static void client_send(struct client *c)
     while ((n = nghttp2_session_mem_send(c->session, &bytes)) > 0) {
         for (ssize_t at = 0; at < n;) {
             ssize_t m = send(c->fd, bytes + at, (size_t)(n - at), MSG_NOSIGNAL);
-            if (m < 0) {
-                c->ended = true;
-                return;
-            }
+            if (m < 0)
+                return; /* what has come can still be read */
             at += m;
         }
     }
@@ -724,6 +733,76 @@ static void no_more_files(void **state)
     tj_arena_release(&a);
 }
 
+enum { STOPS = 30, STOP_CLIENTS = 4, STOP_CALLS = 10 };
+
+struct stopped {
+    pthread_t thread;
+    const struct fixture *fixture;
+    tj_str frame;
+    unsigned answered;
+    struct client client;
+};
+
+/* A few calls at once, again and again, until the server ends it. */
+static void *call_until_stopped(void *arg)
+{
+    struct stopped *s = arg;
+    struct client *c = &s->client;
+    int fd = try_dial(s->fixture);
+    if (fd < 0)
+        return NULL; /* it listens no more */
+    client_use(c, fd);
+    for (int round = 0; !c->ended && round < CALLS / STOP_CALLS; round++) {
+        int32_t first = (int32_t)nghttp2_session_get_next_stream_id(c->session);
+        if (first < 0 || !nghttp2_session_check_request_allowed(c->session))
+            break;
+        for (int i = 0; i < STOP_CALLS; i++)
+            (void)post(c, EXPORT, s->frame, NULL);
+        client_run(c);
+        for (int i = 0; i < STOP_CALLS; i++)
+            s->answered += !strcmp(c->results[first + 2 * i].code, "0");
+    }
+    client_close(c);
+    return NULL;
+}
+
+/* Whatever was run is answered, whenever the stop comes; what was not can be
+ * sent again, to another server. */
+static void stops_when_all_is_answered(void **state)
+{
+    static struct stopped clients[STOP_CLIENTS];
+    struct tj_arena a = {0};
+    tj_str frame = framed(&a, 0, 3000);
+    for (int i = 0; i < STOPS; i++) {
+        if (i)
+            (void)setup(state);
+        struct fixture *f = *state;
+        unsigned answered = 0;
+        uint64_t end_ns = tj_mono_ns() + WAIT_MS * TJ_NS_PER_MS;
+        for (size_t n = 0; n < STOP_CLIENTS; n++) {
+            clients[n].fixture = f;
+            clients[n].frame = frame;
+            clients[n].answered = 0;
+            assert_int_equal(pthread_create(&clients[n].thread, NULL,
+                                            call_until_stopped, &clients[n]),
+                             0);
+        }
+        while (atomic_load(&f->ran) < (unsigned)(i * 4))
+            assert_true(tj_mono_ns() < end_ns);
+        tj_grpc_drain(f->grpc);
+        for (size_t n = 0; n < STOP_CLIENTS; n++) {
+            assert_int_equal(pthread_join(clients[n].thread, NULL), 0);
+            answered += clients[n].answered;
+        }
+        while (tj_grpc_connections(f->grpc))
+            assert_true(tj_mono_ns() < end_ns);
+        assert_int_equal(answered, atomic_load(&f->ran));
+        if (i < STOPS - 1)
+            (void)teardown(state);
+    }
+    tj_arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -734,6 +813,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stuck_call, setup, teardown),
         cmocka_unit_test_setup_teardown(drains, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_that_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(stops_when_all_is_answered, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(late_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(floods_leave_room, setup_patient,
