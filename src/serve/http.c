@@ -14,15 +14,9 @@
  */
 #include "serve/http.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,11 +24,11 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "serve/body.h"
+#include "serve/listen.h"
 #include "serve/peer.h"
 #include "serve/route.h"
 
 enum {
-    LISTEN_BACKLOG = 1024,
     BODY_BYTES_FIRST = 16 << 10,
     ANSWER_BYTES_PER_SECOND_MIN = 64 << 10,
     HEAD_MS_MAX = 20000,        /* a request line to the last header */
@@ -43,10 +37,10 @@ enum {
     /* Those that wait so long and longer go first at the end; the next request
      * of others may be on its way. */
     DRAIN_WAITING_MS = 500,
+    PENDING_MAX = 4096,    /* more than the system keeps for us */
     PENDING_MS_MAX = 2000, /* then the library had no place for it */
     ENDED_MS = 100,        /* for the library to come to what it has read */
     OWN_TIMEOUT_SECONDS = 86400, /* the sweep is sooner */
-    PORT_TEXT_MAX = 8,
 };
 
 enum state { WAITING, READING, WORKING, SENDING };
@@ -95,110 +89,6 @@ struct tj_http {
     bool draining;
     bool quiesced;
 };
-
-/* -- listening ------------------------------------------------------------ */
-
-static bool resolve(tj_str host, unsigned port, struct addrinfo **out,
-                    struct tj_err *err)
-{
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM,
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-    };
-    char service[PORT_TEXT_MAX];
-    struct tj_arena a = {0};
-    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = tj_str_slice(host, 1, host.len - 2);
-    (void)snprintf(service, sizeof service, "%u", port);
-    int rc = getaddrinfo(tj_cstr(&a, host), service, &hints, out);
-    tj_arena_release(&a);
-    if (rc == 0)
-        return true;
-    return tj_fail(err, TJ_E_INPUT, "host %.*s: %s", TJ_STR_ARG(host),
-                   gai_strerror(rc));
-}
-
-/* A name like "localhost" has two addresses; IPv4 is what clients try. */
-static const struct addrinfo *best_of(const struct addrinfo *list)
-{
-    for (const struct addrinfo *i = list; i; i = i->ai_next)
-        if (i->ai_family == AF_INET)
-            return i;
-    return list;
-}
-
-static unsigned port_of(int fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t size = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        return 0;
-    if (address.ss_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)&address)->sin_port);
-    return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
-}
-
-static int listen_at(const struct addrinfo *at)
-{
-    int on = 1;
-    assert(at);
-    int fd = socket(at->ai_family, SOCK_STREAM, 0);
-    if (fd < 0)
-        return -1;
-    bool ok = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
-              fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
-              setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-              bind(fd, at->ai_addr, at->ai_addrlen) == 0 &&
-              listen(fd, LISTEN_BACKLOG) == 0;
-    if (ok)
-        return fd;
-    int why = errno;
-    (void)close(fd);
-    errno = why;
-    return -1;
-}
-
-static const char *reason(int code)
-{
-    switch (code) {
-    case EADDRINUSE: return "the port is in use; choose another with --port";
-    case EADDRNOTAVAIL: return "no such address on this machine";
-    case EACCES: return "permission denied";
-    case EMFILE:
-    case ENFILE: return "too many open files";
-    default: return "the system refused";
-    }
-}
-
-bool tj_http_listen(tj_str host, unsigned *port, int *fd, struct tj_err *err)
-{
-    struct addrinfo *list = NULL;
-    if (!resolve(host, *port, &list, err))
-        return false;
-    int made = listen_at(best_of(list));
-    int why = errno;
-    freeaddrinfo(list);
-    if (made < 0)
-        return tj_fail(err, TJ_E_IO, "listen on %.*s port %u: %s",
-                       TJ_STR_ARG(host), *port, reason(why));
-    *fd = made;
-    *port = port_of(made);
-    return true;
-}
-
-bool tj_http_is_loopback(tj_str host)
-{
-    struct addrinfo *list = NULL;
-    struct tj_err ignored;
-    if (!resolve(host, 0, &list, &ignored))
-        return false;
-    bool all = true;
-    for (const struct addrinfo *i = list; i; i = i->ai_next)
-        all = all && tj_peer_of(i->ai_addr).is_loopback;
-    freeaddrinfo(list);
-    return all;
-}
 
 /* -- connections ---------------------------------------------------------- */
 
@@ -782,9 +672,10 @@ static void expect(struct tj_http *h, int more)
 }
 
 /* Those that the system has accepted for us are still ours to serve. */
-static void take_pending(struct tj_http *h)
+static void take_pending(void *ctx)
 {
-    for (;;) {
+    struct tj_http *h = ctx;
+    for (int i = 0; i < PENDING_MAX; i++) {
         struct sockaddr_storage from;
         socklen_t size = sizeof from;
         int fd = accept(h->options.listen_fd, (struct sockaddr *)&from, &size);
@@ -815,8 +706,7 @@ void tj_http_drain(struct tj_http *h)
 {
     if (!h->quiesced) {
         stop_listening(h);
-        take_pending(h);
-        (void)shutdown(h->options.listen_fd, SHUT_RDWR);
+        tj_listen_end(h->options.listen_fd, take_pending, h);
     }
     (void)pthread_mutex_lock(&h->lock);
     h->draining = true;

@@ -65,14 +65,6 @@ struct tj_http_options {
     void *ctx;
 };
 
-/* A listening socket on host (a name, an IPv4 or IPv6 address) and port (0:
- * any free one); *port is the real one. */
-bool tj_http_listen(tj_str host, unsigned *port, int *fd, struct tj_err *err)
-    TJ_MUST_USE;
-/* Is this what only programs of this machine can reach?  By name and by
- * address; false when it cannot be resolved. */
-bool tj_http_is_loopback(tj_str host);
-
 bool tj_http_open(const struct tj_http_options *options, struct tj_http **out,
                   struct tj_err *err) TJ_MUST_USE;
 /* Cuts off what is over its deadline.  To be called every second or so. */

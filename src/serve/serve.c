@@ -25,6 +25,7 @@
 #include "serve/grpc.h"
 #include "serve/guard.h"
 #include "serve/http.h"
+#include "serve/listen.h"
 #include "serve/meter.h"
 #include "serve/mlflow.h"
 #include "serve/pool.h"
@@ -323,7 +324,7 @@ static bool open_auth(struct tj_serve *s, tj_str store_url, struct tj_err *err)
                     "credentials",
                     tj_str_c(path));
     if (s->options.unsafe_no_auth || tj_auth_is_required(s->auth) ||
-        tj_http_is_loopback(s->options.host))
+        tj_listen_is_loopback(s->options.host))
         return true;
     return tj_fail(err, TJ_E_INPUT,
                    "listening on %.*s without authentication would give all "
@@ -361,7 +362,7 @@ static bool listen_at(struct tj_serve *s, unsigned *port, int *fd, tj_str *url,
 {
     tj_str host = s->options.host;
     bool v6 = tj_str_find_byte(host, ':') != (size_t)-1 && host.ptr[0] != '[';
-    if (!tj_http_listen(host, port, fd, err))
+    if (!tj_listen(host, port, fd, err))
         return false;
     *url = tj_str_printf(&s->arena, "http://%s%.*s%s:%u", v6 ? "[" : "",
                          TJ_STR_ARG(host), v6 ? "]" : "", *port);

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "serve/grpc.h"
 #include "serve/grpc_call.h"
+#include "serve/listen.h"
 
 #define EXPORT "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -103,7 +104,7 @@ static int setup_for(void **state, unsigned idle_ms)
         .ops = &ops,
         .ctx = f,
     };
-    assert_ok(tj_http_listen(TJ_STR("127.0.0.1"), &f->port, &o.listen_fd, &err),
+    assert_ok(tj_listen(TJ_STR("127.0.0.1"), &f->port, &o.listen_fd, &err),
               err);
     assert_ok(tj_grpc_open(&o, &f->grpc, &err), err);
     *state = f;

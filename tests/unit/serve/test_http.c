@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "serve/http.h"
+#include "serve/listen.h"
 
 enum {
     CLIENTS = 3,
@@ -75,7 +76,7 @@ static int setup_for(void **state, unsigned idle_ms)
         .ops = &ops,
         .ctx = f,
     };
-    assert_ok(tj_http_listen(TJ_STR("127.0.0.1"), &f->port, &o.listen_fd, &err),
+    assert_ok(tj_listen(TJ_STR("127.0.0.1"), &f->port, &o.listen_fd, &err),
               err);
     assert_ok(tj_http_open(&o, &f->http, &err), err);
     *state = f;
