@@ -23,8 +23,8 @@ bool tj_listen(tj_str host, unsigned *port, int *fd, struct tj_err *err)
 bool tj_listen_is_loopback(tj_str host);
 
 /* Ends the listening: take is called, some times, to accept all that are
- * there (or very many).  Clients that come now are refused as soon as this returns.  Takes
- * some 100 ms; the caller still closes fd. */
+ * there (or very many).  Clients that come now are refused as soon as this
+ * returns.  Takes some 100 ms; the caller still closes fd. */
 void tj_listen_end(int fd, void (*take)(void *ctx), void *ctx);
 
 #endif
