@@ -642,7 +642,8 @@ static void large_heads(void **state)
         for (int n = 0; n < CALLS; n++) {
             int32_t id =
                 (int32_t)nghttp2_session_get_next_stream_id(c->session);
-            c->uploads[id] = (struct upload){.stuck = true};
+            c->uploads[id] =
+                (struct upload){.frame = TJ_STR(""), .stuck = true};
             nghttp2_data_provider data = {{.ptr = &c->uploads[id]},
                                           read_upload};
             assert_int_equal(nghttp2_submit_request(c->session, NULL, head,
