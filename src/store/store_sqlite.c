@@ -228,14 +228,14 @@ static bool prepare_schema(struct tj_db *db, struct tj_err *err)
 }
 
 /* SQLite changes a file to this mode, once, without waiting for others that
- * look at it: then we wait for their write lock and try again. */
+ * look at it: then we wait until we have it alone, and try again. */
 static bool begin_log(struct tj_db *db, struct tj_err *err)
 {
     struct tj_err why = {0};
     for (int i = 0; i < LOG_TRIES; i++) {
         if (tj_db_run(db, "PRAGMA journal_mode = WAL", &why))
             return true;
-        if (why.code != TJ_E_BUSY || !tj_db_begin(db, &why))
+        if (why.code != TJ_E_BUSY || !tj_db_run(db, "BEGIN EXCLUSIVE", &why))
             break;
         tj_db_rollback(db);
     }
