@@ -170,11 +170,13 @@ static void refuse_body(struct tj_serve *s, struct tj_request *rq,
     case TJ_BODY_FINE: break;
     case TJ_BODY_BROKEN:
         refuse(rq, out, 400, TJ_ML_BAD_REQUEST, err->message);
+        tj_guard_mark(&s->guard, rq, out);
         break;
     case TJ_BODY_UNKNOWN:
         refuse(rq, out, 415, TJ_ML_INVALID_PARAMETER_VALUE, err->message);
         tj_answer_header(out, TJ_STR("Accept-Encoding"),
                          TJ_STR("gzip, deflate, zstd"));
+        tj_guard_mark(&s->guard, rq, out);
         break;
     case TJ_BODY_TOO_LARGE: on_too_large(s, rq, out); break;
     case TJ_BODY_NO_ROOM: on_busy(s, rq, out); break;

@@ -543,6 +543,10 @@ def test_origins(case):
                 origin == "https://app.example")
         assert server.request("POST", "/v1/traces", SPANS, {**JSON, "Sec-Fetch-Site": "cross-site"})[0] == 403
         assert server.request("GET", "/metrics", headers={"Origin": "https://evil.example"})[0] == 200
+        for coding, wanted in [("br", 415), ("gzip", 400)]:  # a page that may use it can read why not
+            status, headers, _ = server.request("POST", "/v1/traces", SPANS, {
+                **JSON, "Origin": "https://app.example", "Content-Encoding": coding})
+            assert status == wanted and headers["Access-Control-Allow-Origin"] == "https://app.example"
         ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
         status, headers, _ = server.request("OPTIONS", "/v1/traces", headers={**ask, "Origin": "https://app.example"})
         assert status == 204 and headers["Access-Control-Allow-Headers"] == "content-type"
