@@ -74,6 +74,9 @@
 /* Records of a dataset in one request: they are one transaction, and the
  * client sends what it has in one. */
 #define TJ_DATASET_UPSERT_MAX ((size_t)100000)
+/* Text of records in one answer, which may be a thousand of a megabyte each: it
+ * is in memory three times.  The rest is another page. */
+#define TJ_DATASET_PAGE_BYTES_MAX ((size_t)8 << 20)
 
 /* -- tools -------------------------------------------------------------- */
 /* What one tool call may return: about 8,000 tokens. */

@@ -10,7 +10,10 @@
 #include "serve/python_json.h"
 #include "text/base64.h"
 
-enum { ID_DIGITS = 32 }; /* behind "dr-" */
+enum {
+    ID_DIGITS = 32, /* behind "dr-" */
+    ROWS_READ = 8,  /* at a time: each may be as large as a request */
+};
 
 #define TAG_USER "mlflow.user"
 
@@ -435,19 +438,40 @@ static bool read_page(struct tj_ml *call, struct tj_record_query *query)
 }
 
 static bool put_rows(struct tj_ml *call, const struct tj_record_page *page,
-                     struct tj_buf *out)
+                     struct tj_arena *a, struct tj_buf *out)
 {
-    tj_buf_byte(out, '[');
     for (size_t i = 0; i < page->count; i++) {
         struct tj_json_doc doc;
-        if (!tj_json_parse(page->items[i].body, call->arena, &doc, &call->err))
+        if (!tj_json_parse(page->items[i].body, a, &doc, &call->err))
             return tj_ml_fail_err(call);
-        if (i)
+        if (out->len > 1)
             tj_buf_add(out, TJ_STR(", "));
         put_row(out, &page->items[i], doc.root);
     }
-    tj_buf_byte(out, ']');
     return true;
+}
+
+/* As many as were asked for, or as fit; few at a time.  query->page_token is
+ * where the next page begins. */
+static bool gather(struct tj_ml *call, struct tj_record_query *query,
+                   struct tj_buf *out)
+{
+    struct tj_arena arena = {0};
+    size_t left = query->row_max;
+    bool ok = true;
+    do {
+        struct tj_record_page page = {0};
+        query->row_max = tj_size_min(left, ROWS_READ);
+        ok = (tj_store_records(call->store, query, &arena, &page, &call->err) ||
+              tj_ml_fail_err(call)) &&
+             put_rows(call, &page, &arena, out);
+        left -= tj_size_min(left, page.count);
+        query->page_token = tj_str_dup(call->arena, page.next_page_token);
+        tj_arena_reset(&arena);
+    } while (ok && query->page_token.len && left &&
+             out->len < TJ_DATASET_PAGE_BYTES_MAX);
+    tj_arena_release(&arena);
+    return ok;
 }
 
 /* One that is not there has no records, as in MLflow. */
@@ -457,7 +481,6 @@ void tj_ml_dataset_records(struct tj_server *s, const struct tj_request *rq,
     struct tj_ml call;
     struct tj_ml_dataset dataset;
     bool found = false;
-    struct tj_record_page page = {0};
     struct tj_record_query query = {
         .kind = TJ_RECORD_DATASET_ROW,
         .parent = rq->captures[0],
@@ -466,19 +489,18 @@ void tj_ml_dataset_records(struct tj_server *s, const struct tj_request *rq,
     if (!tj_ml_begin(&call, s, rq, out) || !read_page(&call, &query) ||
         !tj_ml_find_dataset(&call, rq->captures[0], &dataset, &found))
         return;
-    if (found &&
-        !tj_store_records(call.store, &query, call.arena, &page, &call.err)) {
-        (void)tj_ml_fail_err(&call);
-        return;
-    }
     tj_buf_init(&text, call.arena, TJ_IMPORT_BYTES_MAX);
-    if (!put_rows(&call, &page, &text))
+    tj_buf_byte(&text, '[');
+    if (!found)
+        query.page_token = (tj_str){0};
+    else if (!gather(&call, &query, &text))
         return;
+    tj_buf_byte(&text, ']');
     struct tj_json_writer *w = tj_ml_answer(&call);
     tj_jw_key_str(w, "records", tj_buf_str(&text));
-    if (page.next_page_token.len)
+    if (query.page_token.len)
         tj_jw_key_str(w, "next_page_token",
-                      tj_base64_write(call.arena, page.next_page_token));
+                      tj_base64_write(call.arena, query.page_token));
     tj_ml_end(&call);
 }
 

@@ -275,6 +275,36 @@ static void test_pages(void **state)
         call(f, "GET", path(f, id, "/records?page_token=zzz"), NULL), 400);
 }
 
+/* A page ends with its bytes, too; the pages are all of it, in order. */
+static void test_large_pages(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    enum { ROWS = 40, ROW_BYTES = 1 << 19 };
+    const char *id = make(f, "");
+    char *text = calloc(1, ROW_BYTES + 1);
+    memset(text, 'x', ROW_BYTES);
+    for (int i = 0; i < ROWS; i++)
+        upsert(f, id, FORMAT(f, "[{'inputs': {'a': %d, 'b': '%s'}}]", i, text),
+               "1", "0");
+    free(text);
+    const char *token = "";
+    int seen = 0;
+    int pages = 0;
+    do {
+        const char *more = FORMAT(f, "?max_results=1000&page_token=%s", token);
+        assert_call(f, "GET", path(f, id, FORMAT(f, "/records%s", more)), NULL);
+        assert_in_range(f->answer.body.len, 1, 16 << 20);
+        token = at(f, "next_page_token");
+        load(f, id, more);
+        for (size_t i = 0; i < tj_json_count(f->json); i++)
+            assert_int_equal(
+                strtol(at(f, FORMAT(f, "%zu.inputs.a", i)), NULL, 10), seen++);
+        pages++;
+    } while (strcmp(token, "(none)") != 0 && pages < ROWS);
+    assert_int_equal(seen, ROWS);
+    assert_in_range(pages, 2, 4);
+}
+
 static void test_delete_records(void **state)
 {
     struct mlflow_fixture *f = *state;
@@ -415,12 +445,11 @@ int main(void)
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, mlflow_setup, mlflow_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_create),      TEST(test_upsert),
-        TEST(test_same_inputs), TEST(test_merged),
-        TEST(test_many_fields), TEST(test_upsert_refused),
-        TEST(test_pages),       TEST(test_delete_records),
-        TEST(test_tags),        TEST(test_experiments),
-        TEST(test_search),      TEST(test_grants),
+        TEST(test_create), TEST(test_upsert),      TEST(test_same_inputs),
+        TEST(test_merged), TEST(test_many_fields), TEST(test_upsert_refused),
+        TEST(test_pages),  TEST(test_large_pages), TEST(test_delete_records),
+        TEST(test_tags),   TEST(test_experiments), TEST(test_search),
+        TEST(test_grants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
