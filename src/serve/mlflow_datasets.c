@@ -351,24 +351,31 @@ static void remove_experiments(struct tj_server *s, const struct tj_request *rq,
         answer_dataset(&call, &change.dataset, ALONE);
 }
 
-/* The dataset comes last, so that what is left after a failure can still be
- * deleted. */
+static bool delete_rows(struct tj_ml *call)
+{
+    uint64_t deleted = 0;
+    return tj_store_delete_records(call->store, TJ_RECORD_DATASET_ROW,
+                                   call->rq->captures[0], &deleted, &call->err);
+}
+
+/* The dataset comes behind its rows, so that what is left after a failure can
+ * still be deleted; then those that came in between, since from now on none is
+ * added. */
 static void delete (struct tj_server *s, const struct tj_request *rq,
                     struct tj_answer *out)
 {
     struct tj_ml call;
     struct tj_ml_dataset dataset;
-    uint64_t deleted = 0;
     bool found = false;
     tj_str id = rq->captures[0];
     if (!tj_ml_begin(&call, s, rq, out) ||
         !tj_ml_find_dataset(&call, id, &dataset, &found))
         return;
-    if (found && (!tj_store_delete_records(call.store, TJ_RECORD_DATASET_ROW,
-                                           id, &deleted, &call.err) ||
+    if (found && (!delete_rows(&call) ||
                   !tj_store_edit_record(call.store, TJ_RECORD_DATASET, id,
                                         tj_ml_delete_record, NULL, call.arena,
-                                        &call.err)))
+                                        &call.err) ||
+                  !delete_rows(&call)))
         (void)tj_ml_fail_err(&call);
     else
         tj_ml_done(&call);

@@ -3,6 +3,10 @@
  *
  * Texts and codes were taken from an MLflow 3.17.2 server.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "base/limits.h"
 #include "base/sha256.h"
 #include "mlflow_fixture.h"
@@ -305,6 +309,53 @@ static void test_large_pages(void **state)
     assert_in_range(pages, 2, 4);
 }
 
+/* Puts a record into a dataset until there is none. */
+struct putter {
+    struct mlflow_fixture own;
+    const char *target;
+    atomic_int puts;
+};
+
+static void *put_until_deleted(void *arg)
+{
+    struct putter *p = arg;
+    while (
+        call(&p->own, "POST", p->target,
+             FORMAT(&p->own, "{'records': '[{\\'inputs\\': {\\'a\\': %d}}]'}",
+                    atomic_load(&p->puts))) == 200)
+        atomic_fetch_add(&p->puts, 1);
+    return NULL;
+}
+
+/* Who deletes a dataset while somebody adds to it leaves no records behind. */
+static void test_delete_while_put(void **state)
+{
+    struct mlflow_fixture *f = *state;
+    for (int round = 0; round < 100; round++) {
+        struct putter p = {.own = {.grant = f->grant}};
+        struct tj_record_page page = {0};
+        struct tj_err err = {0};
+        pthread_t thread;
+        const char *id = make(f, "");
+        p.own.server.store = f->server.store;
+        p.target = path(f, id, "/records");
+        assert_int_equal(pthread_create(&thread, NULL, put_until_deleted, &p),
+                         0);
+        while (atomic_load(&p.puts) < 3)
+            (void)sched_yield();
+        assert_call(f, "DELETE", path(f, id, ""), NULL);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        struct tj_record_query query = {.kind = TJ_RECORD_DATASET_ROW,
+                                        .parent = tj_str_c(id),
+                                        .row_max = 10};
+        assert_ok(
+            tj_store_records(f->server.store, &query, &f->arena, &page, &err),
+            err);
+        assert_int_equal(page.count, 0);
+        tj_arena_release(&p.own.arena);
+    }
+}
+
 static void test_delete_records(void **state)
 {
     struct mlflow_fixture *f = *state;
@@ -445,10 +496,19 @@ int main(void)
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, mlflow_setup, mlflow_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_create), TEST(test_upsert),      TEST(test_same_inputs),
-        TEST(test_merged), TEST(test_many_fields), TEST(test_upsert_refused),
-        TEST(test_pages),  TEST(test_large_pages), TEST(test_delete_records),
-        TEST(test_tags),   TEST(test_experiments), TEST(test_search),
+        TEST(test_create),
+        TEST(test_upsert),
+        TEST(test_same_inputs),
+        TEST(test_merged),
+        TEST(test_many_fields),
+        TEST(test_upsert_refused),
+        TEST(test_pages),
+        TEST(test_large_pages),
+        TEST(test_delete_while_put),
+        TEST(test_delete_records),
+        TEST(test_tags),
+        TEST(test_experiments),
+        TEST(test_search),
         TEST(test_grants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
