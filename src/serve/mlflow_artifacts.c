@@ -13,6 +13,7 @@
  */
 #include "base/limits.h"
 #include "serve/mlflow.h"
+#include "serve/mlflow_check.h"
 #include "serve/mlflow_files.h"
 #include "serve/mlflow_info.h"
 #include "serve/mlflow_spans.h"
@@ -232,6 +233,24 @@ static enum tj_edit put_body(void *ctx, struct tj_record *record, bool found,
     return TJ_EDIT_PUT;
 }
 
+/* A trace takes its attachments along when it is deleted, but not one that was
+ * still to come: that one is taken away here. */
+static bool is_still_there(struct tj_ml *call, const struct place *p)
+{
+    struct tj_trace_info info = {0};
+    bool found = false;
+    if (!tj_store_find_info(call->store, p->id, call->arena, &info, &found,
+                            &call->err))
+        return tj_ml_fail_err(call);
+    if (found)
+        return true;
+    if (!tj_store_edit_record(call->store, TJ_RECORD_ATTACHMENT,
+                              record_id(call, p), tj_ml_delete_record, NULL,
+                              call->arena, &call->err))
+        return tj_ml_fail_err(call);
+    return tj_ml_trace(call, p->trace, &info);
+}
+
 static void put_attachment(struct tj_ml *call, const struct place *p)
 {
     struct tj_trace_info info = {0};
@@ -244,12 +263,12 @@ static void put_attachment(struct tj_ml *call, const struct place *p)
         (void)tj_ml_fail(call, TJ_ML_INVALID_PARAMETER_VALUE,
                          "The attachment is over %zu bytes",
                          TJ_ATTACHMENT_BYTES_MAX);
-    else if (tj_store_edit_record(call->store, TJ_RECORD_ATTACHMENT,
-                                  record_id(call, p), put_body, &file,
-                                  call->arena, &call->err))
-        tj_ml_done(call);
-    else
+    else if (!tj_store_edit_record(call->store, TJ_RECORD_ATTACHMENT,
+                                   record_id(call, p), put_body, &file,
+                                   call->arena, &call->err))
         (void)tj_ml_fail_err(call);
+    else if (is_still_there(call, p))
+        tj_ml_done(call);
 }
 
 static void get_attachment(struct tj_ml *call, const struct place *p)

@@ -3,6 +3,10 @@
  */
 #include "trace_fixture.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "base/limits.h"
 
 #define ARTIFACTS "/api/2.0/mlflow-artifacts/artifacts"
@@ -224,15 +228,68 @@ static void grants(void **state)
         403);
 }
 
+/* Puts attachments of trace 1 until it is gone. */
+struct putter {
+    struct fixture own;
+    atomic_int puts;
+};
+
+static void *put_until_deleted(void *arg)
+{
+    struct putter *p = arg;
+    for (;;) {
+        int n = atomic_load(&p->puts);
+        tj_str target =
+            tj_str_printf(&p->own.arena, OF_TRACE "/attachments/a-%d", n);
+        if (put(&p->own, tj_cstr(&p->own.arena, target), "x") != 200)
+            return NULL;
+        atomic_fetch_add(&p->puts, 1);
+    }
+}
+
+/* A trace that is deleted while somebody puts attachments leaves none. */
+static void deletion_leaves_no_attachments(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 100; round++) {
+        struct putter p = {.own = {.grant = f->grant}};
+        struct tj_record_page page = {0};
+        struct tj_record_query query = {.kind = TJ_RECORD_ATTACHMENT,
+                                        .row_max = 10};
+        struct tj_err err = {0};
+        pthread_t thread;
+        start_trace(f, TRACE_1, "0", "");
+        p.own.server.store = f->server.store;
+        assert_int_equal(pthread_create(&thread, NULL, put_until_deleted, &p),
+                         0);
+        while (atomic_load(&p.puts) < 3)
+            (void)sched_yield();
+        ask(f, "POST", "/api/2.0/mlflow/traces/delete-traces",
+            "{'experiment_id':'0','request_ids':['" TRACE_1 "']}");
+        assert_string_equal(text_at(f, "traces_deleted"), "1");
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_ok(
+            tj_store_records(f->server.store, &query, &f->arena, &page, &err),
+            err);
+        assert_int_equal(page.count, 0);
+        tj_arena_release(&p.own.arena);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_of_the_typescript_sdk), TEST(a_file_becomes_spans),
-        TEST(the_file_comes_back),          TEST(broken_files_are_refused),
-        TEST(attachments_are_downloads),    TEST(lists),
-        TEST(other_paths_are_refused),      TEST(grants),
+        TEST(a_file_of_the_typescript_sdk),
+        TEST(a_file_becomes_spans),
+        TEST(the_file_comes_back),
+        TEST(broken_files_are_refused),
+        TEST(attachments_are_downloads),
+        TEST(lists),
+        TEST(deletion_leaves_no_attachments),
+        TEST(other_paths_are_refused),
+        TEST(grants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
