@@ -135,6 +135,7 @@ NOBODY = {
                  "user_id": ""}}}],
     # A repeated request is not a different one.
     ("raw_models", "params, again"): [200, {}],
+    ("models_life", "outputs again"): None,
 }
 
 # Searches that MLflow refuses, or answers with nothing (the status of a model is a number in its database).  The same
@@ -148,6 +149,12 @@ FOUND = {
     ("raw_runs_search", "filter metrics.m <> 1"): [200, [["r1", "r2", "r3"], False]],
     ("raw_datasets", "search tags.a IS NULL AND name LIKE 'rd%'"): [200, [["rd", "rd more", "rd none", "rd tags 5"], False]],
     ("raw_models", "search status = 'LOGGED_MODEL_PENDING'"): [200, [["lm"] * 7 + ["n" * 20], False]],
+}
+
+NOT_A_KEY = {
+    ("models_life", "order [{'field_name': 'color'}]"): refused(
+        "Invalid attribute key 'color' specified. Valid keys are '{'creation_timestamp', 'last_updated_timestamp', 'model_id', "
+        "'model_type', 'name', 'source_run_id', 'status'}'"),
 }
 
 SERIALIZED_NULL = {"serialized_value": {"serialization_format": "JSON_FORMAT", "value": "null"}}
@@ -173,4 +180,4 @@ KEPT = {
     ("raw_assessments", "after the end"): [["1", False, False], ["4", True, True]],
 }
 
-DIFFERENCES = {**UNREADABLE, **NOBODY, **FOUND, **KEPT, **GRAMMAR, **EXTRAS, **WHOLE, **SQL, **CODE, **NAMES}
+DIFFERENCES = {**UNREADABLE, **NOBODY, **FOUND, **NOT_A_KEY, **KEPT, **GRAMMAR, **EXTRAS, **WHOLE, **SQL, **CODE, **NAMES}

@@ -19,7 +19,7 @@ os.environ.update(MLFLOW_DISABLE_TELEMETRY="true",
 
 import mlflow  # noqa: E402
 import record  # noqa: E402
-from scenario import assess, cli, datasets, edit, evaluate, experiments, raw, runs, scorers, search, tracing  # noqa: E402,F401
+from scenario import assess, cli, datasets, edit, evaluate, experiments, models, raw, runs, scorers, search, tracing  # noqa: E402,F401
 
 
 def main():

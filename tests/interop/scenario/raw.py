@@ -1009,3 +1009,62 @@ def raw_metrics(s):
                         "filter_string1": "status = 'OK'"}, "missing": {"experiment_ids": ["987654321"],
                         "filter_string1": "status = 'OK'", "filter_string2": "name = 'm0'"}}.items():
         raw.note(f"correlation {label}", "POST", corr, body)
+
+
+# -- files -------------------------------------------------------------------------------------------------
+
+
+@step
+def raw_files(s):
+    """Files of traces and runs: odd paths, listings, deletion."""
+    raw = Raw(s)
+    here = experiment(s, "raw files")
+    t = chosen(s, "with files", children=[("child", "TOOL", 1, 2, {}, "OK")])
+    mlflow.flush_trace_async_logging()
+    run = s.name(raw.ask("POST", "2.0/mlflow/runs/create", {"experiment_id": here, "run_name": "r"})[1]["run"]["info"]["run_id"],
+        "run files")
+    root = "2.0/mlflow-artifacts/artifacts"
+
+    def put(label, path, data=b"text"):
+        answer = requests.put(f"{s.uri}/api/{root}/{path}", data=data, timeout=60)
+        s.note(label, answer.status_code)
+
+    def get(label, path):
+        answer = requests.get(f"{s.uri}/api/{root}/{path}", timeout=60)
+        s.note(label, [answer.status_code,
+            answer.content if answer.status_code == 200 and len(answer.content) < 100 else len(answer.content) > 0])
+
+    def listed(label, path):
+        answer = requests.get(f"{s.uri}/api/{root}", params={"path": path}, timeout=60)
+        found = answer.json()
+        s.note(label, [answer.status_code, sorted((f["path"], f["is_dir"], f.get("file_size")) for f in found.get("files", []))
+                       if answer.status_code == 200 else "error_code" in found])
+
+    files = f"{here}/{run}/artifacts"
+    put("put", f"{files}/a.txt")
+    put("put again", f"{files}/a.txt", b"other")
+    put("put deep", f"{files}/d/e/f.txt")
+    put("put unicode", f"{files}/ж 🎈.txt")
+    put("put spaces", f"{files}/a%20b.txt")
+    put("put percent", f"{files}/100%25.txt")
+    put("put bytes", f"{files}/bytes", bytes(range(256)))
+    for path in ("a.txt", "d/e/f.txt", "ж 🎈.txt", "a b.txt", "100%25.txt", "nothing"):
+        get(f"get {path}", f"{files}/{path}")
+    for path in ("", "/d", "/d/e", "/d/", "/nothing"):
+        listed(f"list {path}", files + path)
+    s.note("delete", raw.ask("DELETE", f"{root}/{files}/a.txt"))
+    s.note("delete folder", raw.ask("DELETE", f"{root}/{files}/d"))
+    listed("list after", files)
+    at = f"{here}/traces/{t}/artifacts"
+    image, nothing = "0d5c1b4e-0000-4000-8000-000000000001", "0d5c1b4e-0000-4000-8000-000000000002"
+    put("attachment", f"{at}/attachments/{image}", b"img")
+    get("get attachment", f"{at}/attachments/{image}")
+    get("get no attachment", f"{at}/attachments/{nothing}")
+    listed("list attachments", f"{at}/attachments")
+    for label, query in {"nothing": {}, "plain": {"request_id": t}, "missing": {"request_id": "tr-" + MISSING},
+        "attachment": {"request_id": t, "path": image},
+                         "no attachment": {"request_id": t, "path": nothing}}.items():
+        answer = requests.get(f"{s.uri}/ajax-api/2.0/mlflow/get-trace-artifact", params=query, timeout=60)
+        found = answer.status_code == 200 and answer.content
+        s.note(f"trace artifact, {label}",
+               [answer.status_code, [span["name"] for span in json.loads(found)["spans"]] if found and label == "plain" else found])
