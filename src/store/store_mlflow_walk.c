@@ -8,7 +8,7 @@
  *     asked: <= T, token    rows: T ... T'      next: <= T', no token
  *                           rows: all of T      next: <= T, the server's token
  *
- * In any other order only the tokens lead on.
+ * In any other order, and among traces without a time, only the tokens lead on.
  */
 #include "store/store_mlflow_walk.h"
 
@@ -82,7 +82,7 @@ static tj_str question(const struct tj_mlflow_walk *w, struct tj_arena *a)
 /* From the time of the last row on, when that is another than before. */
 static void move_bound(struct tj_mlflow_walk *w)
 {
-    if (w->order.len || w->at_ms >= w->bound_ms)
+    if (w->order.len || !w->at_ms || w->at_ms >= w->bound_ms)
         return;
     w->bound_ms = w->at_ms;
     w->next_token = (tj_str){0};
@@ -143,7 +143,7 @@ static bool is_new(struct tj_mlflow_walk *w, const struct tj_trace_info *info)
     bool fresh = false;
     if (w->order.len)
         return true;
-    if (ms > w->at_ms)
+    if (ms > w->at_ms && w->at_ms)
         return false;
     if (ms < w->at_ms) {
         tj_arena_reset(&w->ids);

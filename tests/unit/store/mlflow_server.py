@@ -18,6 +18,7 @@ A lie: state.lies, a name each
     stuck                 each page of a search is the first, and its token the same
     endless               the same, and its token is new
     places                lists of experiments are empty, and do not end
+    timeless              the times of traces are not told
     another               a trace is asked for, and the info of TRACE_2 given
 """
 import base64
@@ -165,7 +166,7 @@ def search(state, body):
         state.count += 1
         lied = {"next_page_token": str(state.count) if "endless" in state.lies else "again"}
         at, end = 0, body.get("max_results", 100)
-    out = {"traces": rows[at:end]}
+    out = {"traces": [{**i, "request_time": ""} for i in rows[at:end]] if "timeless" in state.lies else rows[at:end]}
     if len(rows[at:end]) == body.get("max_results", 100):
         out["next_page_token"] = base64.b64encode(json.dumps({"offset": end}).encode()).decode()
     return {**out, **lied}

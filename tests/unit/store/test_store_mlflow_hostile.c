@@ -99,6 +99,18 @@ static void many_traces_of_one_moment(void **state)
     end(w);
 }
 
+/* What cannot be told by time is told by the server's tokens. */
+static void traces_without_a_time(void **state)
+{
+    (void)state;
+    struct world *w = begin("timeless", "");
+    tell_many(w, 1, 1200);
+    tell(w, "{\"lies\":[\"timeless\"]}");
+    struct tj_trace_page page = search(w, EITHER, NULL, 1000, (tj_str){0});
+    check_once(&page, 1200);
+    end(w);
+}
+
 /* -- lists without an end ------------------------------------------------------- */
 
 static void a_list_that_does_not_end_is_an_error(void **state)
@@ -374,6 +386,7 @@ int main(void)
         cmocka_unit_test(what_comes_between_pages_repeats_nothing),
         cmocka_unit_test(what_goes_between_pages_hides_nothing),
         cmocka_unit_test(many_traces_of_one_moment),
+        cmocka_unit_test(traces_without_a_time),
         cmocka_unit_test(a_list_that_does_not_end_is_an_error),
         cmocka_unit_test(pages_grow),
         cmocka_unit_test(another_trace_is_an_error),
