@@ -20,7 +20,7 @@
  * Three it alone can answer, because no reply shows what they are about: runs
  * that traces were linked to, prompts, issues.  They are asked, and believed.
  * A server that does not know one of the clauses refuses the filter; then it
- * is asked for everything (store_mlflow_search.c).
+ * is asked for runs and issues alone (store_mlflow_search.c).
  */
 #include "base/limits.h"
 #include "store/store_mlflow_int.h"
@@ -91,6 +91,7 @@ struct asking {
     struct tj_buf text;  /* of one clause, then of all */
     struct tj_buf spans; /* of all clauses about spans */
     bool text_asked;
+    bool hidden_only;
 };
 
 static void put_head(struct asking *q, tj_str identifier, enum tj_filter_op op)
@@ -375,11 +376,16 @@ static bool is_believed(const struct tj_filter *f)
             (f->attribute == TJ_ATTR_RUN_ID || f->attribute == TJ_ATTR_PROMPT));
 }
 
+static bool is_hidden(const struct tj_filter *f)
+{
+    return is_believed(f) && f->attribute != TJ_ATTR_PROMPT;
+}
+
 static bool hides(const struct tj_filter *f, size_t depth)
 {
     assert(depth < DEPTH_MAX);
     if (f->kind == TJ_FILTER_CLAUSE)
-        return is_believed(f) && f->attribute != TJ_ATTR_PROMPT;
+        return is_hidden(f);
     return hides(f->left, depth + 1) ||
            (f->kind != TJ_FILTER_NOT && hides(f->right, depth + 1));
 }
@@ -417,7 +423,7 @@ static const struct tj_filter *ask(struct asking *q, const struct tj_filter *f,
         const struct tj_filter *left = ask(q, f->left, depth + 1);
         return join(q->a, left, ask(q, f->right, depth + 1));
     }
-    if (f->kind != TJ_FILTER_CLAUSE)
+    if (f->kind != TJ_FILTER_CLAUSE || (q->hidden_only && !is_hidden(f)))
         return f;
     struct asking one = {.a = q->a};
     struct tj_buf *out = is_about_spans(f) ? &q->spans : &q->text;
@@ -433,10 +439,10 @@ static const struct tj_filter *ask(struct asking *q, const struct tj_filter *f,
     return is_believed(f) ? NULL : f;
 }
 
-struct tj_mlflow_asked tj_mlflow_ask_filter(const struct tj_filter *filter,
-                                            struct tj_arena *a)
+static struct tj_mlflow_asked ask_all(const struct tj_filter *filter,
+                                      bool hidden_only, struct tj_arena *a)
 {
-    struct asking q = {.a = a};
+    struct asking q = {.a = a, .hidden_only = hidden_only};
     struct tj_mlflow_asked out = {0};
     tj_buf_init(&q.text, a, TEXT_BYTES_MAX);
     tj_buf_init(&q.spans, a, TEXT_BYTES_MAX);
@@ -445,6 +451,18 @@ struct tj_mlflow_asked tj_mlflow_ask_filter(const struct tj_filter *filter,
     out.text = tj_buf_str(&q.text);
     out.spans = tj_buf_str(&q.spans);
     return out;
+}
+
+struct tj_mlflow_asked tj_mlflow_ask_filter(const struct tj_filter *filter,
+                                            struct tj_arena *a)
+{
+    return ask_all(filter, false, a);
+}
+
+struct tj_mlflow_asked tj_mlflow_ask_hidden(const struct tj_filter *filter,
+                                            struct tj_arena *a)
+{
+    return ask_all(filter, true, a);
 }
 
 /* -- the order ------------------------------------------------------------- */

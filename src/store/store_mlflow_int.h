@@ -175,6 +175,9 @@ struct tj_mlflow_asked {
 };
 struct tj_mlflow_asked tj_mlflow_ask_filter(const struct tj_filter *filter,
                                             struct tj_arena *a);
+/* No more than what cannot be looked at here. */
+struct tj_mlflow_asked tj_mlflow_ask_hidden(const struct tj_filter *filter,
+                                            struct tj_arena *a);
 /* Does it look at what only the server sees and no reply shows: the runs that
  * a trace was linked to, issues? */
 bool tj_mlflow_is_hidden(const struct tj_filter *filter);

@@ -295,17 +295,17 @@ static bool try_search(struct tj_store *st, const struct tj_trace_query *q,
 }
 
 /* An older server does not know some clause: then it is asked for less.  False:
- * less would not do. */
+ * there is no less. */
 static bool ask_less(struct tj_mlflow_asked *asked,
-                     const struct tj_filter *filter)
+                     const struct tj_filter *filter, struct tj_arena *a)
 {
+    tj_str before = asked->text;
     if (asked->spans.len) {
         asked->spans = (tj_str){0};
         return true;
     }
-    bool less = asked->text.len && !tj_mlflow_is_hidden(filter);
-    *asked = (struct tj_mlflow_asked){.rest = filter};
-    return less;
+    *asked = tj_mlflow_ask_hidden(filter, a);
+    return !tj_str_eq(asked->text, before);
 }
 
 static bool fail_hidden(struct tj_err *err)
@@ -332,7 +332,8 @@ bool tj_mlflow_search(struct tj_store *st, const struct tj_trace_query *query,
     while (*able && !try_search(st, query, &asked, a, out, &why)) {
         if (why.code == TJ_E_INPUT && asked.order.len) {
             *able = false; /* it does not sort so: the front does */
-        } else if (why.code != TJ_E_INPUT || !ask_less(&asked, query->filter)) {
+        } else if (why.code != TJ_E_INPUT ||
+                   !ask_less(&asked, query->filter, a)) {
             *err = why;
             return false;
         }
@@ -380,7 +381,7 @@ bool tj_mlflow_scan(struct tj_store *st, const struct tj_scan *scan,
     struct tj_mlflow_asked asked = tj_mlflow_ask_filter(scan->filter, a);
     struct tj_err why = {0};
     while (!try_scan(st, scan, &asked, a, out, &why)) {
-        if (why.code == TJ_E_INPUT && ask_less(&asked, scan->filter))
+        if (why.code == TJ_E_INPUT && ask_less(&asked, scan->filter, a))
             continue;
         *err = why;
         return false;

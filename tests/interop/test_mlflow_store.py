@@ -161,6 +161,7 @@ def test_filters(case):
         run = MlflowClient().create_run(mlflow.get_experiment_by_name("filters").experiment_id)
         MlflowClient().link_traces_to_run([ids[0], ids[3]], run.info.run_id)
         assert ids_of(case, "--filter", f"run_id = '{run.info.run_id}'") == [ids[3], ids[0]]
+        assert ids_of(case, "--filter", f"tag.n LIKE '0%' AND run_id = '{run.info.run_id}'") == [ids[0]]
 
 
 def test_all_experiments(case):

@@ -308,6 +308,12 @@ static void filters_are_exact(void **state)
                 "\"tags\":{\"n\":\"1\"}") ",\"runs\":[\"r7\"]}]}");
     assert_int_equal(matches(w, "run_id = 'r7'"), 1);
     assert_int_equal(matches(w, "run_id = 'r8'"), 0);
+    /* One that refuses the rest is asked for the run. */
+    tell(w, "{\"old\":true}");
+    assert_int_equal(matches(w, "run_id = 'r7' AND tag.n LIKE '1%'"), 1);
+    assert_int_equal(matches(w, "run_id = 'r7' AND tag.n LIKE '2%'"), 0);
+    assert_int_equal(matches(w, "run_id = 'r8' AND tag.n LIKE '1%'"), 0);
+    tell(w, "{\"old\":false}");
     /* No reply shows the runs of a trace: what cannot be asked is refused. */
     static const char *const refused[] = {
         "run_id = 'r7' OR tag.n = '2'", "NOT run_id = 'r7'", "run_id != 'r7'"};
