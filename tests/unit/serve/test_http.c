@@ -268,7 +268,7 @@ static void half_closed_is_answered(void **state)
         assert_int_equal(clients[i].answered, HALF_CLOSED);
 }
 
-enum { STOPS = 20, STOP_CLIENTS = 6, STOP_AFTER = 40 };
+enum { STOPS = 8, STOP_CLIENTS = 6, STOP_AFTER = 40 };
 
 struct stopped {
     pthread_t thread;
