@@ -17,13 +17,17 @@ const char *tj_code_name(enum tj_code code)
     return names[code];
 }
 
-/* A message must stay one printable line whatever bytes went into it. */
+/* A message must stay one printable line whatever bytes went into it.
+ * U+0080 to U+009F are controls as well: U+009B begins what ESC [ does. */
 static void make_printable(char *text)
 {
     for (char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
+        unsigned char c = (unsigned char)p[0];
+        unsigned char next = (unsigned char)p[1];
         if (c < 0x20 || c == 0x7f)
-            *p = '?';
+            p[0] = '?';
+        else if (c == 0xc2 && next >= 0x80 && next <= 0x9f)
+            p[0] = p[1] = '?';
     }
 }
 

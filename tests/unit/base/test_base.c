@@ -161,6 +161,10 @@ static void err_is_one_printable_line(void **state)
     assert_string_equal(err.message, "bad??[31mkey");
     assert_false(tj_err_wrap(&err, "import %s", "x.json"));
     assert_string_equal(err.message, "import x.json: bad??[31mkey");
+    assert_false(tj_fail(&err, TJ_E_INPUT,
+                         "a\xc2\x9b"
+                         "31m\xc2\xa0\xc3\x9f"));
+    assert_string_equal(err.message, "a??31m\xc2\xa0\xc3\x9f");
     char longer[2000];
     for (size_t i = 0; i < sizeof longer - 2; i += 2)
         memcpy(longer + i, "\xc3\xa9", 2);
