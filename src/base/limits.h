@@ -142,6 +142,9 @@
 #define TJ_BODY_BYTES_MAX ((size_t)64 << 20)
 /* Of all bodies together: a few large ones, or thousands of usual ones. */
 #define TJ_BODIES_BYTES_MAX ((size_t)512 << 20)
+/* Parsed JSON may take eight times its text: only as many handlers as there
+ * are processors have a body over this at a time. */
+#define TJ_BODY_LARGE_BYTES ((size_t)8 << 20)
 /* A body is guessed to grow this much; one that grows more is read again
  * with more room.  Traces shrink 5 to 50 times. */
 #define TJ_BODY_RATIO_GUESS ((size_t)16)

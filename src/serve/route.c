@@ -4,6 +4,8 @@
 #include "serve/route.h"
 
 #include "base/hex.h"
+#include "base/limits.h"
+#include "base/turns.h"
 #include "serve/body.h"
 #include "serve/mlflow.h"
 #include "serve/rpc_status.h"
@@ -178,6 +180,17 @@ static void answer_denied(const struct tj_request *rq, struct tj_answer *out)
                            "Permission denied");
 }
 
+static void run(const struct tj_route *route, struct tj_server *s,
+                struct tj_request *rq, struct tj_answer *out)
+{
+    bool large = rq->body.len > TJ_BODY_LARGE_BYTES;
+    if (large)
+        tj_turns_take(s->large);
+    route->run(s, rq, out);
+    if (large)
+        tj_turns_give(s->large);
+}
+
 void tj_route_run(struct tj_server *s, struct tj_request *rq,
                   struct tj_answer *out)
 {
@@ -193,7 +206,7 @@ void tj_route_run(struct tj_server *s, struct tj_request *rq,
         answer_denied(rq, out);
         return;
     }
-    route->run(s, rq, out);
+    run(route, s, rq, out);
     if (out->status == 0)
         (void)tj_ml_refuse(out, rq->arena, TJ_ML_INTERNAL_ERROR,
                            "the handler of %s gave no answer", route->path);

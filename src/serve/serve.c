@@ -49,6 +49,7 @@ struct tj_serve {
     struct tracejudge *tj;
     struct tj_server server;
     struct tj_turns computing;
+    struct tj_turns large;
     struct tj_meter meter;
     struct tj_guard guard;
     struct tj_auth *auth;
@@ -448,6 +449,8 @@ bool tj_serve_open(const struct tj_serve_options *options,
     s->server.meter = &s->meter;
     tj_turns_init(&s->computing);
     s->server.computing = &s->computing;
+    tj_turns_init(&s->large);
+    s->server.large = &s->large;
     s->server.version = tj_str_c(tj_version());
     s->server.body_bytes_max = s->options.body_bytes_max;
     atomic_store(&s->server.ready, true);
@@ -590,6 +593,7 @@ void tj_serve_close(struct tj_serve *s)
     tj_auth_close(s->auth);
     tj_meter_release(&s->meter);
     tj_turns_release(&s->computing);
+    tj_turns_release(&s->large);
     tj_arena_release(&s->arena);
     tj_heap_free(s);
 }

@@ -34,6 +34,9 @@ struct tj_server {
     struct tj_meter *meter; /* what /metrics shows of requests; may be NULL */
     struct tj_server_counts counts;
     struct tj_turns *computing; /* for parsing what is stored; may be NULL */
+    /* For handlers of large bodies, to their end: unlike with those above, who
+     * has one may wait for the disk.  Taken before those.  May be NULL. */
+    struct tj_turns *large;
 };
 
 #endif

@@ -294,6 +294,19 @@ def test_bombs(case):
         assert SANITIZED or settled_rss(server, 40) <= 40
 
 
+def test_large_json(case):
+    """What is parsed takes several times its text: not of all that are there at once."""
+    many = b'{"x": [' + b"[]," * (7 * MIB) + b"[]]}"
+    with Server(case) as server, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for path in ("/v1/traces", "/api/3.0/mlflow/traces"):
+            jobs = [pool.submit(server.request, "POST", path, many, JSON) for _ in range(16)]
+            statuses = {job.result()[0] for job in jobs}
+            assert statuses <= {200, 400}, (path, statuses)
+        peak = peak_mib(server)
+        print(f"# large JSON: peak {peak:.0f} MiB")
+        assert SANITIZED or peak < 1000
+
+
 def peak_mib(server):
     with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
         return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) / 1024
