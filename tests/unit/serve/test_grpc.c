@@ -1,6 +1,7 @@
 /* test_grpc.c - calls of gRPC over a real socket, by nghttp2's own client.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "loopback.h"
 #include "test.h"
 
 #include <errno.h>
@@ -159,14 +160,7 @@ struct client {
 
 static int try_dial(const struct fixture *f)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)f->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
+    return loopback_dial(f->port);
 }
 
 static int dial(const struct fixture *f)
@@ -543,12 +537,9 @@ static void takes_nothing(void **state)
     struct fixture *f = *state;
     static char pings[PINGS * PING_BYTES];
     int least = 1;
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)f->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(loopback_connect(fd, f->port), 0);
     (void)setsockopt(server_end(fd), SOL_SOCKET, SO_SNDBUF, &least,
                      sizeof least);
     for (size_t i = 0; i < PINGS; i++)
@@ -718,10 +709,7 @@ static void no_more_files(void **state)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     none.rlim_cur = (rlim_t)next + 1;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)f->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(loopback_connect(fd, f->port), 0);
     uint64_t begun_ns = cpu_ns();
     be_late();
     uint64_t used_ns = cpu_ns() - begun_ns;

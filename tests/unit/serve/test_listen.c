@@ -1,9 +1,9 @@
 /* test_listen.c - sockets that listen, and how they stop.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "loopback.h"
 #include "test.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -43,18 +43,6 @@ static void take_all(void *ctx)
         continue;
 }
 
-static int dial(unsigned port)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
 struct client {
     pthread_t thread;
     unsigned port;
@@ -66,7 +54,7 @@ static void *come_until_refused(void *arg)
     struct client *c = arg;
     char byte;
     int fd;
-    while ((fd = dial(c->port)) >= 0) {
+    while ((fd = loopback_dial(c->port)) >= 0) {
         (void)send(fd, "?", 1, MSG_NOSIGNAL);
         c->cut += recv(fd, &byte, 1, 0) != 1;
         (void)close(fd);
@@ -107,7 +95,7 @@ static void who_is_connected_is_served(void **state)
         tj_listen_end(doors[i].fd, take_all, &doors[i]);
     }
     for (size_t i = 0; i < DOORS; i++) {
-        assert_int_equal(dial(doors[i].port), -1);
+        assert_int_equal(loopback_dial(doors[i].port), -1);
         (void)close(doors[i].fd);
         for (size_t k = 0; k < CLIENTS; k++) {
             assert_int_equal(pthread_join(clients[i][k].thread, NULL), 0);
